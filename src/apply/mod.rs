@@ -1,0 +1,245 @@
+//! The helpers' only writer and process runner.
+//!
+//! Carries out [`Plan`]s in order, shows each action before it happens, and
+//! stops at the first failure. Decides nothing.
+
+#![expect(clippy::disallowed_methods, reason = "the one module that writes and starts processes")]
+
+use std::ffi::OsStr;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::{Diagnostic, Error, Result};
+use crate::input::{self, Kind};
+use crate::message::Printer;
+use crate::plan::{Action, Plan, Process};
+
+/// What a finished child left.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Whether its exit status was 0.
+    pub success: bool,
+    /// `exit status: 1`, `signal: 9 (SIGKILL)` …
+    pub status: String,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Show `plan` and, unless `no_act`, carry it out.
+pub fn plan(plan: &Plan, printer: &Printer, no_act: bool) -> Result<()> {
+    for action in &plan.actions {
+        printer.plan(&Plan::new([action.clone()]));
+        if !no_act {
+            self::action(action)?;
+        }
+    }
+    Ok(())
+}
+
+/// Carry out one action.
+pub fn action(action: &Action) -> Result<()> {
+    match action {
+        Action::Directory { path } => directory(path),
+        Action::Write { path, contents, mode } => write(path, contents, *mode),
+        Action::Append { path, contents } => append(path, contents),
+        Action::Symlink { path, target } => symlink(path, target),
+        Action::Remove { path } => remove(path),
+        Action::CopyTree { from, to, without } => copy_tree(from, to, without),
+        Action::LinkTree { from, to } => link_tree(from, to),
+        Action::Run(process) => run(process),
+    }
+}
+
+/// Run a child and keep what it prints. Only a child that cannot be started is an error.
+pub fn capture(process: &Process) -> Result<Output> {
+    let mut child = command(process)
+        .stdin(if process.input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Error::io("run", Path::new(&process.program), &error))?;
+    let failed = |error: std::io::Error| Error::io("talk to", Path::new(&process.program), &error);
+    // A thread feeds the child, so that neither side can block the other.
+    let feeder = process.input.clone().zip(child.stdin.take()).map(|(bytes, mut pipe)| {
+        std::thread::spawn(move || match pipe.write_all(&bytes) {
+            // A child that does not want its input may close it early.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        })
+    });
+    let output = child.wait_with_output().map_err(failed)?;
+    if let Some(feeder) = feeder {
+        match feeder.join() {
+            Ok(written) => written.map_err(failed)?,
+            Err(_) => {
+                return Err(Error::failed(format!("the writer to {} panicked", process.program.to_string_lossy())));
+            }
+        }
+    }
+    Ok(Output {
+        success: output.status.success(),
+        status: output.status.to_string(),
+        stdout: output.stdout,
+        stderr: output.stderr,
+    })
+}
+
+/// Run a child with our standard output (sent to standard error, which is
+/// where a helper's children may print) and error; a non-zero status is an error.
+pub fn run(process: &Process) -> Result<()> {
+    let mut command = command(process);
+    if let Some(bytes) = &process.input {
+        let output = capture(process)?;
+        std::io::stderr()
+            .write_all(&output.stdout)
+            .and_then(|()| std::io::stderr().write_all(&output.stderr))
+            .map_err(|error| Error::io("write to", Path::new("standard error"), &error))?;
+        let _ = bytes;
+        return if output.success { Ok(()) } else { Err(failure(process, &output.status)) };
+    }
+    let to_stderr = nix::unistd::dup(std::io::stderr())
+        .map_err(|errno| Error::io("duplicate", Path::new("standard error"), &errno.into()))?;
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(to_stderr))
+        .status()
+        .map_err(|error| Error::io("run", Path::new(&process.program), &error))?;
+    if status.success() { Ok(()) } else { Err(failure(process, &status.to_string())) }
+}
+
+fn failure(process: &Process, status: &str) -> Error {
+    Diagnostic::error(format!("{process}: {status}")).into()
+}
+
+fn command(process: &Process) -> Command {
+    let mut command = Command::new(&process.program);
+    command.args(&process.arguments).env_clear().envs(&process.environment);
+    if let Some(directory) = &process.directory {
+        command.current_dir(directory);
+    }
+    command
+}
+
+/// Make a directory with its parents.
+pub fn directory(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|error| Error::io("create directory", path, &error))
+}
+
+/// Write a file so that a reader sees the old bytes or the new, never a part.
+pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        directory(parent)?;
+    }
+    let mut name = path.file_name().map(OsStr::to_owned).unwrap_or_default();
+    name.push(format!(".{}.new", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let result = (|| {
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+        file.write_all(contents)?;
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        drop(file);
+        std::fs::rename(&temporary, path)
+    })();
+    result.map_err(|error| {
+        // The temporary file is worthless now; the first error is the one to report.
+        let _ = std::fs::remove_file(&temporary);
+        Error::io("write", path, &error)
+    })
+}
+
+fn append(path: &Path, contents: &[u8]) -> Result<()> {
+    let mut all = input::bytes(path)?.unwrap_or_default();
+    all.extend_from_slice(contents);
+    write(path, &all, 0o644)
+}
+
+fn symlink(path: &Path, target: &Path) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        directory(parent)?;
+    }
+    match input::kind(path)? {
+        Some(Kind::Directory) => {
+            return Err(Error::failed(format!("cannot put a link at {}: a directory is there", path.display())));
+        }
+        Some(_) => remove(path)?,
+        None => {}
+    }
+    std::os::unix::fs::symlink(target, path).map_err(|error| Error::io("create link", path, &error))
+}
+
+/// Remove a file, a link or a tree; nothing there is fine.
+pub fn remove(path: &Path) -> Result<()> {
+    let result = match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match result {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
+        other => other.map_err(|error| Error::io("remove", path, &error)),
+    }
+}
+
+/// Move a file or tree within one file system.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        directory(parent)?;
+    }
+    std::fs::rename(from, to).map_err(|error| Error::io(&format!("move {} to", from.display()), to, &error))
+}
+
+fn copy_tree(from: &Path, to: &Path, without: &[std::ffi::OsString]) -> Result<()> {
+    place_tree(from, to, without, &|source, target| std::fs::copy(source, target).map(|_| ()))
+}
+
+fn link_tree(from: &Path, to: &Path) -> Result<()> {
+    place_tree(from, to, &[], &|source, target| {
+        remove_quietly(target)?;
+        match std::fs::hard_link(source, target) {
+            // EXDEV, EPERM, EMLINK: the file system cannot; a copy is as good.
+            Err(error) if error.kind() != ErrorKind::StorageFull => std::fs::copy(source, target).map(|_| ()),
+            other => other,
+        }
+    })
+}
+
+fn remove_quietly(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+type PlaceFile<'a> = &'a dyn Fn(&Path, &Path) -> std::io::Result<()>;
+
+fn place_tree(from: &Path, to: &Path, without: &[std::ffi::OsString], place: PlaceFile<'_>) -> Result<()> {
+    directory(to)?;
+    let mut pending = vec![PathBuf::new()];
+    while let Some(below) = pending.pop() {
+        for name in input::names(&from.join(&below))? {
+            if below.as_os_str().is_empty() && without.contains(&name) {
+                continue;
+            }
+            let path = below.join(&name);
+            let (source, target) = (from.join(&path), to.join(&path));
+            match input::kind(&source)? {
+                Some(Kind::Directory) => {
+                    directory(&target)?;
+                    pending.push(path);
+                }
+                Some(Kind::Link(link)) => symlink(&target, &link)?,
+                Some(Kind::File { .. }) => {
+                    place(&source, &target).map_err(|error| Error::io("copy to", &target, &error))?
+                }
+                // Sockets and FIFOs belong to a running program, not to a package.
+                Some(Kind::Other) | None => {}
+            }
+        }
+    }
+    Ok(())
+}

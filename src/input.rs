@@ -1,0 +1,151 @@
+//! The only reader: file text, bytes and tree listings.
+//!
+//! Owns every read of the file system outside [`crate::apply`]. Decides
+//! nothing about what it read.
+
+#![expect(clippy::disallowed_methods, reason = "the one module that reads")]
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// What stands at a path; links are not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// Bytes.
+        size: u64,
+    },
+    /// A directory.
+    Directory,
+    /// A symbolic link and its target.
+    Link(PathBuf),
+    /// A socket, FIFO or device.
+    Other,
+}
+
+/// One entry of a tree listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Path relative to the listed root.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// Text of a file, or `None` where there is none. Bytes that are not UTF-8 are an error.
+pub fn text(path: &Path) -> Result<Option<String>> {
+    match bytes(path)? {
+        None => Ok(None),
+        Some(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => {
+                let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
+                Err(crate::error::Diagnostic::error("not valid UTF-8")
+                    .at(crate::error::Location::line(path, line + 1))
+                    .hint("convert the file: iconv -t UTF-8")
+                    .into())
+            }
+        },
+    }
+}
+
+/// Bytes of a file, or `None` where there is none.
+pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Error::io("read", path, &error)),
+    }
+}
+
+/// What stands at `path` (links not followed), or `None`.
+pub fn kind(path: &Path) -> Result<Option<Kind>> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) => kind_of(path, &metadata).map(Some),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Error::io("examine", path, &error)),
+    }
+}
+
+/// Whether a regular file stands there, links followed.
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Whether a directory stands there, links followed.
+pub fn is_directory(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Whether the file is there and someone may execute it (debhelper's `-x`).
+pub fn is_executable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+/// The path with every link resolved; an error where it is not there.
+pub fn real_path(path: &Path) -> Result<PathBuf> {
+    std::fs::canonicalize(path).map_err(|error| Error::io("resolve", path, &error))
+}
+
+/// Names in a directory, sorted; empty where there is no such directory.
+pub fn names(path: &Path) -> Result<Vec<OsString>> {
+    let listing = match std::fs::read_dir(path) {
+        Ok(listing) => listing,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("list", path, &error)),
+    };
+    let mut names = Vec::new();
+    for entry in listing {
+        names.push(entry.map_err(|error| Error::io("list", path, &error))?.file_name());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Everything under `root`, sorted by path; directories stand before what is in them.
+pub fn tree(root: &Path) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut pending = vec![PathBuf::new()];
+    while let Some(directory) = pending.pop() {
+        let absolute = root.join(&directory);
+        let listing = std::fs::read_dir(&absolute).map_err(|error| Error::io("list", &absolute, &error))?;
+        for entry in listing {
+            let entry = entry.map_err(|error| Error::io("list", &absolute, &error))?;
+            let path = directory.join(entry.file_name());
+            let metadata = entry.metadata().map_err(|error| Error::io("examine", &root.join(&path), &error))?;
+            let kind = kind_of(&root.join(&path), &metadata)?;
+            if kind == Kind::Directory {
+                pending.push(path.clone());
+            }
+            entries.push(Entry { path, kind });
+        }
+    }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
+/// Device and inode, so that a caller can tell whether two paths are one file.
+pub fn identity(path: &Path) -> Result<(u64, u64)> {
+    let metadata = std::fs::metadata(path).map_err(|error| Error::io("examine", path, &error))?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn kind_of(path: &Path, metadata: &std::fs::Metadata) -> Result<Kind> {
+    let file_type = metadata.file_type();
+    Ok(if file_type.is_symlink() {
+        Kind::Link(std::fs::read_link(path).map_err(|error| Error::io("read link", path, &error))?)
+    } else if file_type.is_dir() {
+        Kind::Directory
+    } else if file_type.is_file() {
+        Kind::File { mode: metadata.permissions().mode() & 0o7777, size: metadata.len() }
+    } else {
+        Kind::Other
+    })
+}

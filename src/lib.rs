@@ -1,0 +1,11 @@
+//! deb-build-app: Debian packaging toolkit for Python applications.
+//!
+//! Layers, in the one direction in which imports run:
+//! `bin → run → {cli, input, helper, apply, message}`, `helper → {debian, render, plan}`,
+//! `apply → plan`. ARCHITECTURE.md has the reasons.
+
+pub mod apply;
+pub mod error;
+pub mod input;
+pub mod message;
+pub mod plan;
