@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one module that writes and starts processes")]
 
+pub mod tree;
+
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
