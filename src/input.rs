@@ -134,6 +134,13 @@ pub fn tree(root: &Path) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// Modification time.
+pub fn modified(path: &Path) -> Result<std::time::SystemTime> {
+    std::fs::symlink_metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .map_err(|error| Error::io("examine", path, &error))
+}
+
 /// Device and inode, so that a caller can tell whether two paths are one file.
 pub fn identity(path: &Path) -> Result<(u64, u64)> {
     let metadata = std::fs::metadata(path).map_err(|error| Error::io("examine", path, &error))?;

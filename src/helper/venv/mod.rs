@@ -2,6 +2,7 @@
 //! good citizen of a .deb. Pure: see [`crate::run`] for the order of things.
 
 pub mod cli;
+pub mod dist_info;
 pub mod distribution;
 pub mod installer;
 pub mod interpreter;

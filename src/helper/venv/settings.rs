@@ -200,7 +200,7 @@ pub fn read(
 
 fn from_file(path: &Path, paragraphs: &[Paragraph], faults: &mut Vec<Diagnostic>) -> Fields {
     let mut fields = Fields::new();
-    if let Some(field) = paragraphs.get(1).and_then(|second| second.fields().next()) {
+    if let Some(field) = paragraphs.get(1).and_then(|second| second.fields().first()) {
         faults.push(
             Diagnostic::error("a .venv file has one paragraph, here a second one begins")
                 .at(Location::line(path, field.line))
@@ -218,11 +218,10 @@ fn from_file(path: &Path, paragraphs: &[Paragraph], faults: &mut Vec<Diagnostic>
             continue;
         };
         let items: Vec<Item> = field
-            .value
-            .lines()
-            .zip(field.lines.iter())
-            .filter(|(text, _)| !text.trim().is_empty())
-            .map(|(text, line)| Item { text: text.trim().to_owned(), location: Some(Location::line(path, *line)) })
+            .lines
+            .iter()
+            .filter(|line| !line.text.is_empty())
+            .map(|line| Item { text: line.text.clone(), location: Some(Location::line(path, line.number)) })
             .collect();
         if items.is_empty() {
             faults.push(

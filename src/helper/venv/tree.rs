@@ -188,31 +188,38 @@ pub fn unwanted(entries: &[Entry]) -> Vec<PathBuf> {
     all
 }
 
-/// Directories called `tests` that hold a test suite (some `test_*.py`,
-/// `*_test.py` or conftest.py) and that nothing outside of them imports.
-/// `imported` are the dotted module names that the other modules import.
-pub fn test_suites(entries: &[Entry], site: &Path, imported: &BTreeSet<String>) -> Vec<PathBuf> {
+/// Directories called `tests` that hold a test suite: some `test_*.py`, `*_test.py` or conftest.py.
+pub fn test_suites(entries: &[Entry], site: &Path) -> Vec<PathBuf> {
     let mut suites: Vec<PathBuf> = Vec::new();
     for entry in entries {
         let below_one = suites.last().is_some_and(|last| entry.path.starts_with(last));
-        let named = entry.path.file_name() == Some(OsStr::new("tests"));
+        let named = entry.path.file_name() == Some(OsStr::new("tests")) && entry.path.starts_with(site);
         if below_one || !named || entry.kind != Kind::Directory {
             continue;
         }
-        let Ok(inside) = entry.path.strip_prefix(site) else { continue };
-        let dotted = dotted(inside);
         let is_suite = entries.iter().filter(|other| other.path.starts_with(&entry.path)).any(|other| {
             let name = other.path.file_name().and_then(OsStr::to_str).unwrap_or_default();
             name == "conftest.py"
                 || (name.ends_with(".py") && (name.starts_with("test_") || name.ends_with("_test.py")))
         });
-        let prefix = format!("{dotted}.");
-        let is_used = imported.iter().any(|module| *module == dotted || module.starts_with(&prefix));
-        if is_suite && !is_used {
+        if is_suite {
             suites.push(entry.path.clone());
         }
     }
     suites
+}
+
+/// Whether a module (its path and text) mentions the test suite `suite`: by its
+/// dotted name, or by a relative import from inside the same distribution.
+/// Strings count, too: a suite that is kept in vain costs only room.
+pub fn mentions_suite(path: &Path, text: &[u8], suite: &Path, site: &Path) -> bool {
+    let (Ok(path), Ok(suite)) = (path.strip_prefix(site), suite.strip_prefix(site)) else { return false };
+    let holds = |needle: &str| memchr::memmem::find(text, needle.as_bytes()).is_some();
+    if holds(&dotted(suite)) {
+        return true;
+    }
+    let inside = path.components().next() == suite.components().next();
+    inside && [".tests import", "from . import tests", "from .tests"].into_iter().any(holds)
 }
 
 fn dotted(path: &Path) -> String {
@@ -327,10 +334,11 @@ pub fn records(
 
 /// What must not be, in a finished tree: files whose bytes are not those that
 /// their wheel declares, files without owner, leaked paths, links out of the tree.
+/// `excused` are files that were changed or made on purpose.
 pub fn faults(
     all: &[Installed],
     facts: &BTreeMap<PathBuf, Facts>,
-    rewritten: &BTreeSet<PathBuf>,
+    excused: &BTreeSet<PathBuf>,
     entries: &[Entry],
     site: &Path,
     forbidden: &[String],
@@ -341,7 +349,7 @@ pub fn faults(
         for (path, row) in &distribution.rows {
             claimed.insert(path);
             let Some(facts) = facts.get(path) else { continue };
-            let declared = row.hash.starts_with("sha256=") && !rewritten.contains(path);
+            let declared = row.hash.starts_with("sha256=") && !excused.contains(path);
             if declared && row.hash.trim_end_matches('=') != record::hash_field(&facts.sha256) {
                 faults.push(
                     Diagnostic::error(format!(
@@ -362,6 +370,7 @@ pub fn faults(
             );
         }
         let owned = claimed.contains(path.as_path())
+            || excused.contains(path)
             || path.extension() == Some(OsStr::new("pyc"))
             || path.file_name() == Some(OsStr::new("RECORD"));
         if path.starts_with(site) && !owned {
@@ -491,21 +500,24 @@ mod tests {
     }
 
     #[test]
-    fn a_test_suite_goes_unless_it_is_imported() {
+    fn a_test_suite_is_known_by_its_files_and_its_users() {
         let site = Path::new("s");
         let entries = [
             directory("s/a"),
             directory("s/a/tests"),
             file("s/a/tests/test_x.py"),
-            directory("s/b"),
-            directory("s/b/tests"),
-            file("s/b/tests/test_x.py"),
             directory("s/c"),
             directory("s/c/tests"),
             file("s/c/tests/data.json"),
         ];
-        let imported = BTreeSet::from(["b.tests.base".to_owned()]);
-        assert_eq!(test_suites(&entries, site, &imported), [Path::new("s/a/tests")]);
+        assert_eq!(test_suites(&entries, site), [Path::new("s/a/tests")]);
+        let suite = Path::new("s/a/tests");
+        let mentions = |path: &str, text: &str| mentions_suite(Path::new(path), text.as_bytes(), suite, site);
+        assert!(mentions("s/b/x.py", "import a.tests.base"));
+        assert!(mentions("s/a/x.py", "from .tests import base"));
+        assert!(mentions("s/a/b/x.py", "from ..tests import base"));
+        assert!(!mentions("s/b/x.py", "from .tests import own"));
+        assert!(!mentions("s/a/x.py", "import a.testing"));
     }
 
     #[test]
