@@ -1,0 +1,4 @@
+//! dh_venv: pure parts.
+
+pub mod lockfile;
+pub mod name;
