@@ -4,6 +4,9 @@
 //! Mirrors `init` and `END` of debhelper's `Dh_Lib.pm`; what a helper does is
 //! in its body.
 
+#[cfg(feature = "venv")]
+pub mod venv;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! Files of a `*.dist-info` directory: METADATA and entry_points.txt.
 
-use crate::helper::venv::distribution::normalised;
+use crate::helper::venv::name::normalise;
 
 /// The headers of METADATA that dh_venv needs (core metadata specification).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,7 +37,7 @@ impl Metadata {
             name: first("name"),
             version: first("version"),
             requires: all("requires-dist"),
-            extras: all("provides-extra").iter().map(|extra| normalised(extra)).collect(),
+            extras: all("provides-extra").iter().map(|extra| normalise(extra)).collect(),
         }
     }
 }

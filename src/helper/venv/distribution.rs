@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
+use super::name::normalise;
 use crate::error::{Diagnostic, Error, Result};
 
 /// One distribution to install: nothing about it floats.
@@ -26,11 +27,16 @@ pub struct Distribution {
     pub marker: Option<String>,
     /// Whether it has to be built from source, as far as is known.
     pub source: bool,
+    /// The packager's own line, where it is to be taken as it stands.
+    pub line: Option<String>,
 }
 
 impl Distribution {
     /// As a line of a requirements file, hashes included.
     pub fn requirement(&self) -> String {
+        if let Some(line) = &self.line {
+            return line.clone();
+        }
         let mut line = match &self.direct {
             Some(url) => format!("{} @ {url}", self.name),
             None => format!("{}=={}", self.name, self.version),
@@ -56,22 +62,6 @@ impl Distribution {
             self.marker.as_deref().unwrap_or_default()
         )
     }
-}
-
-/// Normalised name (PEP 503).
-pub fn normalised(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        match c {
-            '-' | '_' | '.' => {
-                if !out.ends_with('-') {
-                    out.push('-');
-                }
-            }
-            other => out.extend(other.to_lowercase()),
-        }
-    }
-    out
 }
 
 /// pip's installation report (`pip install --dry-run --report -`).
@@ -121,7 +111,7 @@ pub fn from_pip_report(report: &[u8], own: &BTreeSet<String>) -> Result<Vec<Dist
         .map_err(|error| Error::failed(format!("cannot understand pip's installation report: {error}")))?;
     let mut all = Vec::new();
     for item in report.install {
-        let name = normalised(&item.metadata.name);
+        let name = normalise(&item.metadata.name);
         if own.contains(&name) {
             continue;
         }
@@ -143,6 +133,7 @@ pub fn from_pip_report(report: &[u8], own: &BTreeSet<String>) -> Result<Vec<Dist
             hashes: hash.into_iter().collect(),
             direct,
             marker: None,
+            line: None,
         });
     }
     all.sort();
@@ -212,7 +203,7 @@ pub fn from_uv_pylock(text: &str, interpreter: &Interpreter, own: &BTreeSet<Stri
         .map_err(|error| Error::failed(format!("cannot understand uv's resolution: {}", error.message())))?;
     let mut all = Vec::new();
     for package in lock.packages {
-        let name = normalised(&package.name);
+        let name = normalise(&package.name);
         if own.contains(&name) {
             continue;
         }
@@ -246,6 +237,7 @@ pub fn from_uv_pylock(text: &str, interpreter: &Interpreter, own: &BTreeSet<Stri
             version,
             direct,
             marker: None,
+            line: None,
         });
     }
     all.sort();
@@ -334,17 +326,12 @@ mod tests {
             direct: None,
             marker: None,
             source: false,
+            line: None,
         }
     }
 
     fn shape() -> Shape<'static> {
         Shape { python: "3.11", architecture: "amd64", prefix: Path::new("/usr/lib/notes/venv"), options: &[] }
-    }
-
-    #[test]
-    fn names_are_normalised_as_pep_503_says() {
-        assert_eq!(normalised("Zope.Interface"), "zope-interface");
-        assert_eq!(normalised("a-_.b"), "a-b");
     }
 
     #[test]

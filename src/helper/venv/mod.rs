@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod dist_info;
 pub mod distribution;
+pub mod from_dh_virtualenv;
 pub mod installer;
 pub mod interpreter;
 pub mod lockfile;
@@ -11,6 +12,7 @@ pub mod name;
 pub mod place;
 pub mod pyproject;
 pub mod record;
+pub mod requirements;
 pub mod settings;
 pub mod tree;
 pub mod version;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::distribution::normalised;
+use super::name::normalise;
 use super::settings::Item;
 use crate::error::{Diagnostic, Error, Location, Result, nearest};
 
@@ -82,10 +82,10 @@ impl Pyproject {
         };
         Ok(Self {
             file: file.to_path_buf(),
-            name: parsed.project.and_then(|project| project.name).map(|name| normalised(&name)),
+            name: parsed.project.and_then(|project| project.name).map(|name| normalise(&name)),
             build_requires: requires.unwrap_or(default.build_requires),
             backend: backend.unwrap_or(default.backend),
-            groups: parsed.dependency_groups.into_iter().map(|(name, items)| (normalised(&name), items)).collect(),
+            groups: parsed.dependency_groups.into_iter().map(|(name, items)| (normalise(&name), items)).collect(),
             build_line: text.lines().position(|line| line.trim() == "[build-system]").map(|line| line + 1),
         })
     }
@@ -103,7 +103,7 @@ impl Pyproject {
     /// The requirements of a dependency group, those of included groups among them.
     pub fn group(&self, group: &Item) -> Result<Vec<String>> {
         let mut out = Vec::new();
-        self.collect(group, &normalised(&group.text), &mut BTreeSet::new(), &mut out)?;
+        self.collect(group, &normalise(&group.text), &mut BTreeSet::new(), &mut out)?;
         Ok(out)
     }
 
@@ -122,7 +122,7 @@ impl Pyproject {
         for item in items {
             match item {
                 GroupItem::Requirement(text) => out.push(text.clone()),
-                GroupItem::Include { group } => self.collect(asked, &normalised(group), seen, out)?,
+                GroupItem::Include { group } => self.collect(asked, &normalise(group), seen, out)?,
             }
         }
         Ok(())

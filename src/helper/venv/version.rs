@@ -29,9 +29,9 @@ pub fn to_debian(version: &str) -> Option<String> {
     if let Some(post) = version.post() {
         text.push_str(&format!(".post{post}"));
     }
-    let local = version.local();
-    if !local.is_empty() {
-        text.push_str(&format!("+{local}"));
+    if !version.local().is_empty() {
+        let local: Vec<String> = version.local().iter().map(ToString::to_string).collect();
+        text.push_str(&format!("+{}", local.join(".")));
     }
     Some(text)
 }

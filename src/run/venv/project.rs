@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Location, Result};
-use crate::helper::venv::distribution::{self, Distribution, digest, hex, normalised};
+use crate::helper::venv::distribution::{self, Distribution, digest, hex};
 use crate::helper::venv::installer::{self, BuildEnvironment};
 use crate::helper::venv::interpreter::WheelName;
+use crate::helper::venv::name::normalise;
 use crate::helper::venv::pyproject::Pyproject;
 use crate::helper::venv::settings::{Item, below};
 use crate::helper::venv::version;
@@ -36,13 +37,19 @@ pub struct ProjectWheel {
 const NOT_SOURCE: [&str; 7] = ["debian", ".git", ".hg", ".svn", ".bzr", ".pc", "wheelhouse"];
 
 impl Workshop<'_> {
-    /// Wheels of all projects of the settings, built or from the cache.
-    pub fn project_wheels(&self) -> Result<Vec<ProjectWheel>> {
-        if self.settings.projects.is_empty() {
+    /// Wheels of the settings' projects and of the other local `directories`, built or from the cache.
+    pub fn project_wheels(&self, directories: &[Item]) -> Result<Vec<ProjectWheel>> {
+        let mut projects: Vec<&Item> = self.settings.projects.iter().collect();
+        for directory in directories {
+            if !projects.iter().any(|other| same_directory(&other.text, &directory.text)) {
+                projects.push(directory);
+            }
+        }
+        if projects.is_empty() {
             return Ok(Vec::new());
         }
         let source = self.source_digest()?;
-        self.settings.projects.iter().map(|project| self.project_wheel(project, &source)).collect()
+        projects.into_iter().map(|project| self.project_wheel(project, &source)).collect()
     }
 
     fn project_wheel(&self, project: &Item, source: &str) -> Result<ProjectWheel> {
@@ -65,7 +72,7 @@ impl Workshop<'_> {
             ]
             .into_iter(),
         );
-        let out = self.work.join("wheels").join(normalised(&project.text));
+        let out = self.work.join("wheels").join(normalise(&project.text));
         if !self.cache.restore(&key, &out)? {
             self.build_wheel(project, constraints.as_deref(), version.as_deref(), &out)?;
             self.cache.store(&key, &out)?;
@@ -76,7 +83,7 @@ impl Workshop<'_> {
             return Err(project.error(format!("building '{}' left no wheel", project.text)).into());
         };
         let wheel = ProjectWheel {
-            name: normalised(&name.name),
+            name: normalise(&name.name),
             version: name.version,
             path: out.join(file),
             project: project.clone(),
@@ -302,4 +309,10 @@ fn pin(distribution: &Distribution) -> String {
         Some(url) => format!("{} @ {url}", distribution.name),
         None => format!("{}=={}", distribution.name, distribution.version),
     }
+}
+
+/// Whether two relative directories are one: `.`, `./` and the empty path are.
+fn same_directory(a: &str, b: &str) -> bool {
+    let plain = |text: &str| Path::new(text).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    plain(a) == plain(b)
 }
