@@ -2,3 +2,4 @@
 
 pub mod lockfile;
 pub mod name;
+pub mod requirements;
