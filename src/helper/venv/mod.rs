@@ -1,5 +1,6 @@
 //! dh_venv: pure parts.
 
+pub mod elf;
 pub mod lockfile;
 pub mod name;
 pub mod requirements;
