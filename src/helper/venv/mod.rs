@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod dist_info;
 pub mod distribution;
+pub mod elf;
 pub mod from_dh_virtualenv;
 pub mod installer;
 pub mod interpreter;
