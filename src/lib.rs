@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod error;
+pub mod helper;
 pub mod input;
 pub mod message;
 pub mod plan;

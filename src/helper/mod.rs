@@ -1,0 +1,3 @@
+//! The helpers: pure planning, no I/O.
+
+pub mod venv;
