@@ -127,7 +127,8 @@ pub(super) fn control(control: &Control, packages: &[String], file: &Path, notes
             let minor = package.strip_prefix("python3").is_some_and(|minor| minor.starts_with('.'));
             let range = matches!(package.as_str(), "python3" | "python3-minimal") && item.text.contains('(');
             let old = matches!(package.as_str(), "python" | "python2" | "python2.7" | "python-minimal");
-            if package == "python3" && !range || minor || range || old || package == "${python3:Depends}" {
+            let plain = matches!(package.as_str(), "python3" | "${python3");
+            if plain || minor || range || old {
                 let mut hint =
                     "remove it: ${venv:Depends} names the interpreter that the venv was made with".to_owned();
                 if range {
