@@ -413,11 +413,22 @@ fn settle(package: &str, given: &[Given], run: &Run, notes: &mut Notes) -> Setti
     let base = directory.as_ref().map_or(".", |word| word.text.as_str());
     let base = base.trim_start_matches("./").trim_end_matches('/').to_owned();
     if let Some(word) = requirements {
-        settings.requirements = vec![Word { text: join(&base, &word.text), line: word.line }];
-        let hint = "dh_virtualenv left a file that is missing out, dh_venv stops: make sure that it exists";
-        notes.warn(word.line, format!("Requirements names {}", settings.requirements[0].text), hint);
+        let file = Word { text: join(&base, &word.text), line: word.line };
+        if file.text.starts_with('/') {
+            let hint = "Requirements names files in the source: remove the field where there is none to install";
+            notes.warn(file.line, format!("--requirements {} is dropped", file.text), hint);
+        } else {
+            let hint = "dh_virtualenv left a file that is missing out, dh_venv stops: make sure that it exists";
+            notes.warn(file.line, format!("Requirements names {}", file.text), hint);
+            settings.requirements = vec![file];
+        }
     } else if skip_install && !matches!(base.as_str(), "" | ".") {
         settings.requirements = vec![Word { text: join(&base, "requirements.txt"), line: run.line }];
+    }
+    if let (true, Some(extra)) = (skip_install, settings.extras.first()) {
+        let hint = "name what they bring in the requirements file, if it is wanted";
+        notes.warn(extra.line, "--extras had no effect beside --skip-install", hint);
+        settings.extras.clear();
     }
     if skip_install {
         settings.project = vec![Word { text: "none".to_owned(), line: run.line }];

@@ -290,6 +290,14 @@ override_dh_virtualenv:
 }
 
 #[test]
+fn what_dh_venv_would_refuse_is_not_written() {
+    let conversion = with("--skip-install --extras tls --requirements /dev/null");
+    assert_eq!(fields(&conversion), ["Format: 1", "Project: none", "Prefix: /opt/venvs/tracker"]);
+    note(&conversion, "--extras had no effect");
+    note(&conversion, "--requirements /dev/null is dropped");
+}
+
+#[test]
 fn rules_without_dh_virtualenv_are_an_error() {
     let conversion = run("%:\n\tdh $@\n");
     assert_eq!(conversion.venv, "");
