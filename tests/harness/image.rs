@@ -138,11 +138,12 @@ pub fn uv() -> PathBuf {
     std::fs::create_dir_all(&dir).expect("cannot create the directory for uv");
     let session = super::Session::new(Suite::Bookworm, Kind::Build);
     session.ok(&format!(
-        "python3 -m pip download --quiet --no-deps --only-binary :all: --dest /tmp/uv uv=={VERSION}
-         cd /tmp/uv && python3 -m zipfile -e *.whl . && mv */scripts/uv /tmp/uv/uv && chmod 755 uv"
+        "python3 -m pip download --quiet --no-deps --only-binary :all: --dest /tmp/wheel uv=={VERSION}
+         python3 -m zipfile -e /tmp/wheel/uv-*.whl /tmp/uv
+         install -m 755 /tmp/uv/uv-*.data/scripts/uv /tmp/uv-binary"
     ));
     let part = dir.join(format!("part-{}", std::process::id()));
-    session.copy_out("/tmp/uv/uv", &part);
+    session.copy_out("/tmp/uv-binary", &part);
     std::fs::rename(&part, &uv).expect("cannot put uv into the cache");
     uv
 }

@@ -430,7 +430,7 @@ impl Running {
 
     fn output(&mut self, status: i32) -> Output {
         let elapsed = self.began.elapsed();
-        let mut text = |thread: Option<JoinHandle<Vec<u8>>>| {
+        let text = |thread: Option<JoinHandle<Vec<u8>>>| {
             let bytes = thread.map(|thread| thread.join().unwrap_or_default()).unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };

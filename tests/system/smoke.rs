@@ -10,7 +10,7 @@ on_both_suites!(has_user_and_clean_environment, installs_offline, has_build_tool
 
 fn has_user_and_clean_environment(suite: Suite) {
     let root = Session::new(suite, Kind::Build);
-    assert_eq!(root.read("/etc/os-release").contains(&format!("VERSION_CODENAME={suite}")), true);
+    assert!(root.read("/etc/os-release").contains(&format!("VERSION_CODENAME={suite}")));
     let builder = root.as_user("builder").env("ODD", "it's \"odd\"\nand $long");
     assert_eq!(builder.ok("id -un; pwd; id -Gn").stdout, "builder\n/home/builder\nbuilder\n");
     assert_eq!(builder.ok("printf %s \"$ODD\"").stdout, "it's \"odd\"\nand $long");
@@ -122,7 +122,6 @@ fn a_kill_leaves_nothing() {
 }
 
 /// How many processes of the machine have this word in their command line.
-#[allow(clippy::disallowed_methods, reason = "a test reads /proc")]
 fn processes(word: &str) -> usize {
     let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
     let command_line = |path: &Path| std::fs::read(path.join("cmdline")).unwrap_or_default();
