@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::harness::{Kind, Session, Suite};
+use crate::harness::{Kind, Session, Suite, repository};
 use crate::on_both_suites;
 
 on_both_suites!(has_user_and_clean_environment, installs_offline, has_build_tools, has_own_rust);
@@ -138,4 +138,40 @@ fn a_server_can_be_asked_from_beside() {
     let ask = "python3 -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000').status)\"";
     assert_eq!(server.until(Duration::from_secs(30), ask).stdout, "200\n");
     server.kill();
+}
+
+#[test]
+fn missing_privilege_and_tools_are_errors() {
+    let tools = repository().join("tools");
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        let output =
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).args(words).output().expect("setpriv");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let dir = tempfile::tempdir().expect("tempdir");
+    for tool in ["session", "make-image"] {
+        std::fs::copy(tools.join(tool), dir.path().join(tool)).expect("copy");
+    }
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("chmod");
+    let script = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let (status, said) = run(&["sh", &script("session"), "/", "/tmp/none", "--", "true"]);
+    assert_eq!((status, said.contains("sessions need root")), (Some(125), true), "{said}");
+    let (status, said) = run(&["sh", &script("make-image"), "trixie", "run"]);
+    assert_eq!((status, said.contains("images are made as root")), (Some(1), true), "{said}");
+
+    // As root, but with nothing on the path but what it needs to look around.
+    let few = dir.path().join("few");
+    std::fs::create_dir(&few).expect("mkdir");
+    for tool in ["id", "dirname"] {
+        std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), few.join(tool)).expect("link");
+    }
+    let output = std::process::Command::new("/bin/sh")
+        .arg(tools.join("make-image"))
+        .args(["trixie", "run"])
+        .env("PATH", &few)
+        .output()
+        .expect("sh");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("mmdebstrap is not installed"), "{said}");
 }
