@@ -55,7 +55,7 @@ fn exists(root: &Path, name: &str) -> bool {
     match path.rsplit_once("::") {
         // Modules made by a macro, such as `bookworm`, stand nowhere as files.
         Some((modules, "")) if test.ends_with('*') => {
-            modules.split("::").all(|name| module(name)) || anywhere(format!("\"{modules}/"))
+            modules.split("::").all(module) || anywhere(format!("\"{modules}/"))
         }
         Some((_, last)) if test.ends_with('*') => anywhere(format!("fn {last}")),
         None if test.ends_with('*') => anywhere(format!("fn {path}")),
