@@ -1,0 +1,52 @@
+# The commands. What each does in detail is said at the head of its script.
+
+# cargo of rustup, for shells that do not have it on their path.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+CARGO_TARGET_DIR ?= target
+target := $(abspath $(CARGO_TARGET_DIR))
+export CARGO_TARGET_DIR := $(target)
+host_suite := $(shell . /etc/os-release && echo $${VERSION_CODENAME-})
+suite := $(if $(filter bookworm trixie,$(host_suite)),$(host_suite),trixie)
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
+
+check: ## run the whole test suite, on both suites of Debian
+	@tools/check
+
+debs: ## the toolkit's packages, in target/debs/
+	@tools/prepare debs
+	@tools/debs $(suite)
+	@rm -f $(target)/debs/*.deb
+	@cp $(target)/debs/$(suite)/*.deb $(target)/debs/
+	@ls $(target)/debs/*.deb
+
+demo: ## an application from source to an answer over HTTP, in clean chroots
+	@tools/demo $(suite)
+
+bench: ## dh_venv against dh_virtualenv, in target/bench/
+	@tools/prepare debs
+	@tools/bench
+
+soak: ## tests too long for check
+	@tools/prepare check
+	@tools/debs bookworm
+	@tools/debs trixie
+	@cargo test --locked --no-fail-fast \
+	    --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" \
+	    --test soak -- --test-threads=2
+
+update-golden: ## rewrite what the golden cases expect; look at the difference
+	@UPDATE_GOLDEN=1 cargo test --locked --test golden
+	@git status --short tests/cases
+
+images: ## the chroot images of both suites, in the cache
+	@tools/prepare debs
+	@for suite in bookworm trixie; do tools/as-root tools/make-image $$suite rust || exit; done
+
+clean: ## remove target/, but not the caches
+	@if [ -n "$$(find $(target) -maxdepth 3 ! -user $$(id -un) 2>/dev/null | head -n 1)" ]; then \
+	    tools/as-root rm -rf --one-file-system $(target); else rm -rf --one-file-system $(target); fi
+
+.PHONY: help check debs demo bench soak update-golden images clean

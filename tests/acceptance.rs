@@ -1,0 +1,110 @@
+//! tests/ACCEPTANCE.md against the sources: each test that it names exists.
+//!
+//! Whether the tests were also run is for `tools/acceptance` to say, at the end
+//! of `make check`.
+#![allow(clippy::disallowed_methods, reason = "a test reads the sources")]
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+/// The rows of the map: what is promised, and the names in backticks.
+fn rows(map: &str) -> Vec<(String, Vec<String>)> {
+    let cells = map.lines().filter(|line| line.starts_with('|')).map(|line| line.split('|').collect::<Vec<_>>());
+    cells
+        .filter(|cells| cells.len() >= 4 && !cells[1].starts_with("---") && cells[1].trim() != "promised")
+        .map(|cells| {
+            let names = cells[2].split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            (cells[1].trim().to_owned(), names)
+        })
+        .collect()
+}
+
+fn sources(path: &Path, found: &mut Vec<PathBuf>) {
+    if path.is_dir() {
+        for entry in path.read_dir().expect("readable sources").flatten() {
+            sources(&entry.path(), found);
+        }
+    } else if path.extension().is_some_and(|extension| extension == "rs") {
+        found.push(path.to_owned());
+    }
+}
+
+/// Whether the sources of a test binary have this test, or, where the name ends
+/// with `*`, one that starts so.
+fn exists(root: &Path, name: &str) -> bool {
+    let Some((binary, test)) = name.split_once(' ') else { return false };
+    if binary == "golden" && has_case(root, test) {
+        return true;
+    }
+    let mut files = Vec::new();
+    match binary {
+        "lib" | "doc" => sources(&root.join("src"), &mut files),
+        _ => {
+            sources(&root.join(format!("src/bin/{binary}.rs")), &mut files);
+            sources(&root.join(format!("tests/{binary}.rs")), &mut files);
+            sources(&root.join("tests").join(binary), &mut files);
+        }
+    }
+    let texts: Vec<String> = files.iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+    let anywhere = |text: String| texts.iter().any(|source| source.contains(&text));
+    let path = test.trim_end_matches('*').replace('/', "::");
+    let module = |name: &str| {
+        let file = format!("{name}.rs");
+        anywhere(format!("mod {name}")) || files.iter().any(|path| path.ends_with(&file))
+    };
+    match path.rsplit_once("::") {
+        // Modules made by a macro, such as `bookworm`, stand nowhere as files.
+        Some((modules, "")) if test.ends_with('*') => {
+            modules.split("::").all(module) || anywhere(format!("\"{modules}/"))
+        }
+        Some((_, last)) if test.ends_with('*') => anywhere(format!("fn {last}")),
+        None if test.ends_with('*') => anywhere(format!("fn {path}")),
+        Some((_, last)) => anywhere(format!("fn {last}(")),
+        None => anywhere(format!("fn {path}(")),
+    }
+}
+
+fn has_case(root: &Path, test: &str) -> bool {
+    let (tool, case) = test.split_once('/').unwrap_or((test, ""));
+    let dir = root.join("tests/cases").join(tool);
+    match case.strip_suffix('*') {
+        Some(prefix) => dir
+            .read_dir()
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with(prefix)),
+        None => !case.is_empty() && dir.join(case).is_dir(),
+    }
+}
+
+#[test]
+fn each_named_test_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = std::fs::read_to_string(root.join("tests/ACCEPTANCE.md")).expect("tests/ACCEPTANCE.md");
+    let rows = rows(&map);
+    assert!(!rows.is_empty(), "the map has no rows");
+    let mut faults = Vec::new();
+    for (promise, names) in &rows {
+        if names.is_empty() {
+            faults.push(format!("no test for: {promise}"));
+        }
+        let missing = names.iter().filter(|name| !exists(root, name));
+        faults.extend(missing.map(|name| format!("no such test: `{name}` for: {promise}")));
+    }
+    assert!(faults.is_empty(), "tests/ACCEPTANCE.md:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn a_renamed_test_is_noticed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert!(exists(root, "acceptance a_renamed_test_is_noticed"));
+    for name in ["acceptance a_renamed_test", "acceptance other::*", "golden dh_venv/99-none", "nothing", "lib none::*"]
+    {
+        assert!(!exists(root, name), "{name}");
+    }
+    assert_eq!(
+        rows("| promised | tests |\n|---|---|\n| x | `a b`, `c d` |"),
+        [("x".to_owned(), vec!["a b".to_owned(), "c d".to_owned()])]
+    );
+}

@@ -1,0 +1,29 @@
+//! What the tests that need a whole system stand on: chroot images, sessions in
+//! them, and the toolkit's own packages.
+//!
+//! It owns how a test gets a chroot and how it learns what happened there. It
+//! knows nothing of what is tested. Whatever is missing (root, a tool, an image,
+//! a package) is a failure that says so: no test is ever skipped.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+#![allow(unused_imports, reason = "each test crate uses a part of it")]
+
+mod image;
+mod session;
+
+pub use image::{Kind, Suite, example_debs, repository, target_dir, toolkit_debs};
+pub use session::{Output, Running, Session};
+
+/// Makes one `#[test]` a suite of each function named, which takes the [`Suite`]:
+/// `on_both_suites!(installs, purges)` gives `bookworm::installs`,
+/// `trixie::installs` and so on.
+#[macro_export]
+macro_rules! on_both_suites {
+    ($($name:ident),+ $(,)?) => {
+        mod bookworm {
+            $(#[test] fn $name() { super::$name($crate::harness::Suite::Bookworm) })+
+        }
+        mod trixie {
+            $(#[test] fn $name() { super::$name($crate::harness::Suite::Trixie) })+
+        }
+    };
+}
