@@ -6,6 +6,7 @@ pub mod dist_info;
 pub mod distribution;
 pub mod elf;
 pub mod from_dh_virtualenv;
+pub mod imports;
 pub mod installer;
 pub mod interpreter;
 pub mod lockfile;
