@@ -119,6 +119,7 @@ impl Workshop<'_> {
         }
         plan.extend(self.without_tests(root, &site, &before.entries, &new)?);
         self.apply(&plan)?;
+        self.strip(root, &new, &mut rewritten)?;
         let modules: BTreeSet<&PathBuf> = match phase {
             Phase::Hooks(changed, _) => changed.iter().collect(),
             _ => new.iter().flat_map(|one| one.rows.keys()).collect(),
@@ -222,6 +223,36 @@ impl Workshop<'_> {
             plan.push(Action::Remove { path: root.join(suite) });
         }
         Ok(plan)
+    }
+
+    /// Strip the libraries of distributions that were compiled here, as dh_strip
+    /// would; those of ready-made wheels stay as they came. Only a wheel built
+    /// on this machine has a plain `linux_*` platform tag (PEP 425, PEP 600).
+    fn strip(&self, root: &Path, new: &[&Installed], rewritten: &mut BTreeSet<PathBuf>) -> Result<()> {
+        if self.context.environment.build_option("nostrip").is_some() {
+            return Ok(());
+        }
+        for distribution in new {
+            let wheel = input::text(&root.join(&distribution.directory).join("WHEEL"))?.unwrap_or_default();
+            if !wheel.lines().any(|line| line.starts_with("Tag:") && line.contains("-linux_")) {
+                continue;
+            }
+            let libraries: Vec<&PathBuf> =
+                distribution.rows.keys().filter(|path| path.extension() == Some(OsStr::new("so"))).collect();
+            if libraries.is_empty() {
+                continue;
+            }
+            let words = [
+                "--strip-unneeded",
+                "--remove-section=.comment",
+                "--remove-section=.note",
+                "--enable-deterministic-archives",
+            ];
+            let arguments = words.iter().map(OsString::from).chain(libraries.iter().map(|path| root.join(path).into()));
+            self.quietly("strip", &Process::new("/usr/bin/strip", arguments))?;
+            rewritten.extend(libraries.into_iter().cloned());
+        }
+        Ok(())
     }
 
     /// Byte-compile those of the paths that are modules.
