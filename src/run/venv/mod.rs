@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use debian_control::lossless::relations::Relations;
+
 use crate::apply;
 use crate::debian::pkgfile;
 use crate::error::{Diagnostic, Error, Result, Severity};
@@ -28,6 +30,7 @@ use crate::helper::venv::place::Outcome;
 use crate::helper::venv::settings::{self, Item, Keep, Present, Settings};
 use crate::input::{self, Kind};
 use crate::plan::{Action, Plan, Process};
+use crate::render::render;
 use crate::run::Context;
 
 use assemble::{Contents, Phase, failure};
@@ -157,8 +160,11 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
     Ok(all)
 }
 
+/// Whether a relationship field has `${venv:Depends}` as one of its items.
 fn lists_venv_depends(field: Option<&str>) -> bool {
-    field.is_some_and(|text| text.contains("${venv:Depends}"))
+    let Some(text) = field else { return false };
+    let (relations, _) = Relations::parse_relaxed(text, true);
+    relations.substvars().any(|item| item == "${venv:Depends}")
 }
 
 /// What of the source decides defaults.
@@ -338,8 +344,8 @@ impl Workshop<'_> {
                 && script.starts_with(b"#!")
                 && !name.starts_with("activate")
             {
-                let quote = |path: &Path| crate::plan::quote(&path.to_string_lossy());
-                let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", quote(&venv.join("bin/python")), quote(&path));
+                let words = serde_json::json!({ "interpreter": venv.join("bin/python"), "script": path });
+                let text = render("venv/stand-in.sh", &words)?;
                 plan.push(Action::Write { path: shim, contents: text.into_bytes(), mode: 0o755 });
             }
         }
