@@ -2,6 +2,9 @@
 
 pub mod elf;
 pub mod imports;
+pub mod lintian;
 pub mod lockfile;
+pub mod metadata;
 pub mod name;
+pub mod record;
 pub mod requirements;
