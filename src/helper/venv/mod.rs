@@ -8,3 +8,4 @@ pub mod metadata;
 pub mod name;
 pub mod record;
 pub mod requirements;
+pub mod sbom;
