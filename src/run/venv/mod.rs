@@ -546,11 +546,12 @@ impl Workshop<'_> {
         let outcome = Outcome {
             prefix: self.settings.prefix.clone(),
             overrides: self.overrides(&venv, &contents, &beginnings)?,
+            interpreter: self.interpreter.target(),
             commands: self.settings.commands.iter().map(|link| (link.name.clone(), link.entry.clone())).collect(),
             depends,
             id,
         };
-        let mut plan = self.documents(stage, &outcome.id, &venv, &contents)?;
+        let mut plan = self.documents(stage, &outcome.id, &contents, &metadata, wanted)?;
         let mut text = serde_json::to_string_pretty(&outcome).map_err(|error| Error::failed(error.to_string()))?;
         text.push('\n');
         plan.push(Action::Write { path: stage.join("outcome.json"), contents: text.into_bytes(), mode: 0o644 });
