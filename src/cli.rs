@@ -546,10 +546,14 @@ impl Parsed {
             words.extend(self.common.words.iter().cloned());
         }
         let usage = |error: clap::Error| {
+            // clap's first paragraph: the fault, then perhaps what would be right.
             let text = error.render().to_string();
-            let line = text.lines().next().unwrap_or_default();
+            let mut lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+            let line = lines.next().unwrap_or_default();
             let message = line.strip_prefix("error: ").unwrap_or(line).to_owned();
-            Error::Usage(Diagnostic::error(message).hint(format!("see '{tool} --help'")))
+            let more = lines.collect::<Vec<_>>().join(" ");
+            let hint = if more.is_empty() { format!("see '{tool} --help'") } else { more };
+            Error::Usage(Diagnostic::error(message).hint(hint))
         };
         let matches = command.try_get_matches_from(words).map_err(usage)?;
         O::from_arg_matches(&matches).map_err(usage)

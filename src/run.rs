@@ -86,6 +86,11 @@ pub fn within<O: clap::Args>(
     body: impl FnOnce(&Context, O) -> Result<()>,
 ) -> Result<Outcome> {
     let loud = Printer::new(tool, false, false, environment.colour());
+    for name in ["DH_INTERNAL_OPTIONS", "DH_OPTIONS"] {
+        if environment.get(name).is_some() && environment.text(name).is_none() {
+            return Err(Error::Usage(Diagnostic::error(format!("{name} is not UTF-8")).hint("use names in UTF-8")));
+        }
+    }
     let parsed = cli::parse::<O>(tool, &environment, arguments);
     if parsed.help {
         loud.output(&cli::command::<O>(tool).render_help().to_string());

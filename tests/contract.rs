@@ -6,7 +6,9 @@
 //! equal. A row runs with debhelper 13 of the machine, and with debhelper 14 of
 //! sid, fetched into the cache by tests/contract/fetch-debhelper.
 
-#![allow(clippy::disallowed_methods, reason = "tests set the scene with files and processes")]
+#![expect(clippy::disallowed_methods, reason = "a test sets the scene with files and processes")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it cannot go on")]
+#![expect(clippy::print_stdout, reason = "the number of combinations belongs into the test's log")]
 
 #[path = "contract/rows.rs"]
 mod rows;
@@ -46,6 +48,9 @@ struct Own {
     level: Option<String>,
     words: Vec<String>,
 }
+
+/// A row, how it is run, and where its source package is.
+type Case<'a> = (&'a Row, Setting, PathBuf);
 
 /// What one side made of a row: how it ended, what it said, what it left.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +122,7 @@ fn files(directory: &Path) -> BTreeMap<String, String> {
 }
 
 /// Every row through debhelper's library, in one Perl process.
-fn debhelper(cases: &[(&Row, Setting, PathBuf)], perl5lib: Option<&Path>) -> Vec<(Answer, String)> {
+fn debhelper(cases: &[Case<'_>], perl5lib: Option<&Path>) -> Vec<(Answer, String)> {
     let mut command = Command::new("/usr/bin/perl");
     command.arg(tests().join("oracle.pl")).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
     if let Some(directory) = perl5lib {
@@ -140,7 +145,7 @@ fn debhelper(cases: &[(&Row, Setting, PathBuf)], perl5lib: Option<&Path>) -> Vec
     let reports: Vec<Value> =
         String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(reports.len(), cases.len(), "oracle.pl answers every row");
-    let answer = |(report, (_, _, directory)): (Value, &(&Row, Setting, PathBuf))| {
+    let answer = |(report, (_, _, directory)): (Value, &Case<'_>)| {
         let class = match (report["status"].as_i64(), report["answer"].is_object()) {
             (Some(0), true) => "done",
             (Some(0), false) => "nothing",
@@ -261,6 +266,18 @@ fn write_files(context: &Context, package: &str) -> Result<()> {
     carry_out(generated::installed(build, package, TOOL, [Path::new("src/c")]))
 }
 
+/// A directory for the scenes; in memory where programs may run there, as the
+/// many small renames are slow on a disk.
+fn scratch() -> tempfile::TempDir {
+    let memory = tempfile::tempdir_in("/dev/shm").ok().filter(|directory| {
+        let program = directory.path().join("probe");
+        std::fs::write(&program, "#!/bin/sh\n").is_ok()
+            && std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).is_ok()
+            && Command::new(&program).status().is_ok_and(|status| status.success())
+    });
+    memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
+
 /// debhelper 14 of sid, fetched where the cache does not have it.
 fn debhelper_14() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -285,15 +302,14 @@ fn every_combination_is_answered_as_debhelper_answers_it() {
     let mut names = BTreeSet::new();
     let twice: Vec<&str> = rows.iter().map(|row| row.name.as_str()).filter(|name| !names.insert(*name)).collect();
     assert_eq!(twice, [] as [&str; 0], "each row has a name of its own");
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let perl5lib = debhelper_14();
     let mut failures = Vec::new();
     let (mut executed, mut deviations) = (0, 0);
     let mut classes: BTreeMap<&str, usize> = BTreeMap::new();
-    for newer in [false, true] {
-        let cases: Vec<(&Row, Setting, PathBuf)> = rows
-            .iter()
-            .flat_map(|row| row.settings.iter().map(move |setting| (row, *setting)))
+    let batches = [false, true].map(|newer| {
+        let combinations = rows.iter().flat_map(|row| row.settings.iter().map(move |setting| (row, *setting)));
+        let cases: Vec<Case<'_>> = combinations
             .filter(|(_, setting)| setting.newer() == newer)
             .enumerate()
             .map(|(id, (row, setting))| (row, setting, root.path().join(format!("{newer}/{id}/debhelper"))))
@@ -301,11 +317,24 @@ fn every_combination_is_answered_as_debhelper_answers_it() {
         for (row, setting, directory) in &cases {
             set_scene(row, *setting, directory);
         }
-        let theirs = debhelper(&cases, newer.then_some(perl5lib.as_path()));
-        for ((row, setting, directory), (theirs, messages)) in cases.iter().zip(theirs) {
-            let directory = directory.with_file_name("ours");
-            set_scene(row, *setting, &directory);
-            let (ours, message) = ours(row, &directory);
+        (cases, newer.then_some(perl5lib.as_path()))
+    });
+    // Both debhelpers answer while we do.
+    let answers = std::thread::scope(|scope| {
+        let theirs = batches.each_ref().map(|(cases, perl5lib)| scope.spawn(|| debhelper(cases, *perl5lib)));
+        let ours = batches.each_ref().map(|(cases, _)| {
+            let one = |(row, setting, directory): &Case<'_>| {
+                let directory = directory.with_file_name("ours");
+                set_scene(row, *setting, &directory);
+                ours(row, &directory)
+            };
+            cases.iter().map(one).collect::<Vec<_>>()
+        });
+        theirs.map(|thread| thread.join().expect("debhelper answers")).into_iter().zip(ours).collect::<Vec<_>>()
+    });
+    for ((cases, _), (theirs, ours)) in batches.iter().zip(answers) {
+        for ((row, setting, _), ((theirs, messages), (ours, message))) in cases.iter().zip(theirs.into_iter().zip(ours))
+        {
             executed += 1;
             *classes.entry(ours.class).or_default() += 1;
             let agree = match theirs.class {
@@ -402,4 +431,89 @@ fn wildcards_mean_what_dpkg_architecture_says() {
         pairs += 1;
     }
     assert_eq!(pairs, 180);
+}
+
+/// The faults of a command line in the package `several`, at level 14.
+fn faults(arguments: &[&str], environment: &[(&str, &str)], files: &[&str]) -> (Vec<String>, Vec<String>) {
+    let root = tempfile::tempdir().unwrap();
+    let debian = root.path().join("debian");
+    std::fs::create_dir(&debian).unwrap();
+    let control = std::fs::read_to_string(tests().join("control/several.control")).unwrap();
+    std::fs::write(debian.join("control"), control.replace("@LEVEL@", "14")).unwrap();
+    for name in files {
+        std::fs::write(debian.join(name), "").unwrap();
+    }
+    let environment = Environment::from_pairs(
+        [("DEB_HOST_ARCH", "amd64"), ("DEB_HOST_ARCH_OS", "linux")].iter().chain(environment).copied(),
+    );
+    let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+    let mut warnings = Vec::new();
+    let outcome = run::within(TOOL, environment, &arguments, root.path(), |context: &Context, _: NoWords| {
+        for package in context.build.packages() {
+            let file = pkgfile::find(&context.build, &package.name, "venv")?;
+            warnings.extend(file.into_iter().flat_map(|file| file.warnings).map(|warning| warning.to_string()));
+        }
+        Ok(())
+    });
+    let errors = outcome.err().map_or_else(Vec::new, |error| {
+        let status = error.exit_status();
+        let say = |fault: &deb_build_app::error::Diagnostic| {
+            format!("{status}: {fault} ({})", fault.hint.as_deref().unwrap_or_default())
+        };
+        error.diagnostics().iter().map(say).collect()
+    });
+    (errors, warnings)
+}
+
+#[derive(Debug, clap::Args)]
+struct NoWords {
+    #[arg(long, value_parser = ["auto", "uv"])]
+    installer: Option<String>,
+}
+
+#[test]
+fn faults_on_the_command_line_name_the_cure() {
+    let errors = |arguments: &[&str]| faults(arguments, &[], &[]).0;
+    assert_eq!(errors(&["--instaler=uv"]), ["2: unknown option '--instaler' (did you mean '--installer'?)"]);
+    assert_eq!(errors(&["-Q"]), ["2: unknown option '-Q' ('dh_oracle --help' lists the options)"]);
+    assert_eq!(
+        errors(&["--installer=pipp"]),
+        ["2: invalid value 'pipp' for '--installer <INSTALLER>' ([possible values: auto, uv])"]
+    );
+    assert_eq!(
+        errors(&["-pnote"]),
+        ["2: --package names 'note', which debian/control does not have (did you mean 'notes'?)"]
+    );
+    assert_eq!(
+        errors(&["notes"]),
+        ["2: unexpected word 'notes' (dh_oracle takes options only; 'dh_oracle --help' lists them)"]
+    );
+    assert_eq!(errors(&["-O--instaler=uv", "--installer=auto"]), [] as [&str; 0]);
+}
+
+#[test]
+fn an_unprefixed_config_file_is_deprecated_in_level_14() {
+    let warned =
+        |arguments: &[&str], environment: &[(&str, &str)], files: &[&str]| faults(arguments, environment, files).1;
+    assert_eq!(warned(&[], &[], &["venv"]), ["debian/venv: a config file without a package's name is deprecated"]);
+    assert_eq!(warned(&[], &[("DH_COMPAT", "13")], &["venv"]), [] as [&str; 0]);
+    assert_eq!(warned(&[], &[], &["notes.venv", "venv"]), [] as [&str; 0]);
+}
+
+#[test]
+fn help_and_version_need_no_source_package() {
+    let empty = tempfile::tempdir().unwrap();
+    for option in ["-h", "--help", "--version"] {
+        let words = [option.to_owned()];
+        let outcome = run::within(TOOL, Environment::default(), &words, empty.path(), |_: &Context, _: Own| {
+            panic!("the body does not run")
+        });
+        assert_eq!(outcome, Ok(Outcome::Answered), "{option}");
+    }
+    let help = deb_build_app::cli::command::<Own>(TOOL).render_help().to_string();
+    for option in
+        ["--index <INDEX>", "--remaining-packages", "-X, --exclude <TEXT>", "--mainpackage <PACKAGE>", "-O <OPTION>"]
+    {
+        assert!(help.contains(option), "no {option} in:\n{help}");
+    }
 }
