@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::debian::substvars;
-use crate::error::{Diagnostic, Result};
+use crate::error::{Diagnostic, Error, Result};
 use crate::plan::{Action, Plan};
 
 /// What dh_venv leaves for dh_venv_place beside the tree.
@@ -54,10 +54,12 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
         ))
         .into());
     }
-    if let Some(taken) = found.taken.first() {
-        return Err(Diagnostic::error(format!("/usr/bin/{taken} is in package {package} already"))
-            .hint("drop it from Commands, or from what else installs it")
-            .into());
+    if !found.taken.is_empty() {
+        let fault = |name: &String| {
+            Diagnostic::error(format!("/usr/bin/{name} is in package {package} already"))
+                .hint("drop it from Commands, or from what else installs it")
+        };
+        return Err(Error::Failed(found.taken.iter().map(fault).collect()));
     }
     let stage = stage(package);
     let inside = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
@@ -92,7 +94,10 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
 /// The link's contents: relative within one top-level directory, absolute across (policy 10.5).
 pub fn link_target(link: &Path, target: &Path) -> PathBuf {
     let parts = |path: &Path| -> Vec<PathBuf> {
-        path.components().filter(|part| matches!(part, Component::Normal(_))).map(|part| part.as_os_str().into()).collect()
+        path.components()
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .map(|part| part.as_os_str().into())
+            .collect()
     };
     let (from, to) = (parts(link), parts(target));
     if from.first() != to.first() {
@@ -157,7 +162,9 @@ mod tests {
         let first = plan("notes", Path::new("debian/notes"), &outcome(), &Found::default()).unwrap();
         let written = |plan: &Plan, name: &str| {
             plan.actions.iter().find_map(|action| match action {
-                Action::Write { path, contents, .. } if path.ends_with(name) => Some(String::from_utf8(contents.clone()).unwrap()),
+                Action::Write { path, contents, .. } if path.ends_with(name) => {
+                    Some(String::from_utf8(contents.clone()).unwrap())
+                }
                 _ => None,
             })
         };
