@@ -144,8 +144,9 @@ impl Case {
             differences += &diff(part, expected.as_bytes(), text.as_bytes());
         }
         let out = self.dir.join("out");
-        if out.is_dir() {
-            let expected = plain_tree(&out)?;
+        if out.exists() {
+            // Git keeps no empty directory: a file stands for "nothing is made or changed".
+            let expected = if out.is_dir() { plain_tree(&out)? } else { Tree::new() };
             let paths: std::collections::BTreeSet<&PathBuf> = expected.keys().chain(changed.keys()).collect();
             for path in paths {
                 differences += &entry_diff(path, expected.get(path), changed.get(path));
@@ -168,11 +169,14 @@ impl Case {
             write(part, text).map_err(io)?;
         }
         let out = self.dir.join("out");
-        if !out.is_dir() {
+        if !out.exists() {
             return Ok(());
         }
         write("removed", removed).map_err(io)?;
-        std::fs::remove_dir_all(&out).map_err(io)?;
+        if out.is_dir() { std::fs::remove_dir_all(&out) } else { std::fs::remove_file(&out) }.map_err(io)?;
+        if changed.is_empty() {
+            return std::fs::write(&out, "Nothing is made or changed.\n").map_err(io);
+        }
         std::fs::create_dir(&out).map_err(io)?;
         for (path, entry) in changed {
             let path = out.join(path);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lintian;
 use crate::debian::substvars;
-use crate::error::{Diagnostic, Result};
+use crate::error::{Diagnostic, Error, Result};
 use crate::plan::{Action, Plan};
 
 /// What dh_venv leaves for dh_venv_place beside the tree.
@@ -62,10 +62,12 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
         ))
         .into());
     }
-    if let Some(taken) = found.taken.first() {
-        return Err(Diagnostic::error(format!("/usr/bin/{taken} is in package {package} already"))
-            .hint("drop it from Commands, or from what else installs it")
-            .into());
+    if !found.taken.is_empty() {
+        let fault = |name: &String| {
+            Diagnostic::error(format!("/usr/bin/{name} is in package {package} already"))
+                .hint("drop it from Commands, or from what else installs it")
+        };
+        return Err(Error::Failed(found.taken.iter().map(fault).collect()));
     }
     let stage = stage(package);
     let inside = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));

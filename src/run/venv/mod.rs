@@ -80,6 +80,9 @@ fn from_dh_virtualenv(context: &Context, rules: &str) -> Result<()> {
     };
     let control = input::text(Path::new("debian/control"))?.unwrap_or_default();
     let converted = crate::helper::venv::from_dh_virtualenv::convert(&text, path, &control);
+    if converted.notes.iter().any(|note| note.severity == Severity::Error) {
+        return Err(Error::Failed(converted.notes));
+    }
     for note in &converted.notes {
         context.printer.diagnostic(note);
     }
@@ -150,6 +153,9 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
             Diagnostic::error("no package has a venv")
                 .hint("write debian/PACKAGE.venv for the package that shall get it; dh_venv(1) has the fields"),
         );
+    }
+    if let Some(fault) = faults.iter().find(|fault| settings::is_about_option(fault)) {
+        return Err(Error::Usage(fault.clone()));
     }
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
         return Err(Error::Failed(faults));

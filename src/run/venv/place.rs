@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::apply;
 use crate::debian::substvars;
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Diagnostic, Error, Location, Result};
 use crate::helper::venv::place::{self, Found, Outcome};
 use crate::input;
 use crate::run::Context;
@@ -26,8 +26,13 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
             }
             continue;
         };
-        let outcome: Outcome = serde_json::from_str(&text)
-            .map_err(|error| Error::failed(format!("{}: {error}", stage.join("outcome.json").display())))?;
+        let outcome: Outcome = serde_json::from_str(&text).map_err(|_| {
+            Error::from(
+                Diagnostic::error("was not written by this version of dh_venv")
+                    .at(Location::file(stage.join("outcome.json")))
+                    .hint("debian/rules clean, then build again"),
+            )
+        })?;
         let root = context.build.temporary_directory(package);
         let mut taken = Vec::new();
         for (name, entry) in &outcome.commands {
