@@ -8,4 +8,6 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod installed;
+mod package;
 mod smoke;
