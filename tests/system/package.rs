@@ -64,7 +64,7 @@ pub struct Source {
     files: BTreeMap<String, String>,
     tree: Option<PathBuf>,
     /// Wheels for debian/wheelhouse: arguments of make-wheel.py.
-    wheels: Vec<Vec<String>>,
+    pub wheels: Vec<Vec<String>>,
 }
 
 impl Source {
