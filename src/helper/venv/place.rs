@@ -83,8 +83,11 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
     let mut text = found.substvars.clone().unwrap_or_default();
     text = substvars::delete(&text, "venv:Depends");
     text = substvars::add(&text, "venv:Depends", &outcome.depends);
-    text = substvars::set(&text, "venv:Id", &outcome.id);
-    text = substvars::set(&text, "venv:Prefix", &outcome.prefix.to_string_lossy());
+    // "?=": dpkg-gencontrol is silent where nothing uses it (deb-substvars(5)).
+    for (name, value) in [("venv:Id", outcome.id.as_str()), ("venv:Prefix", &outcome.prefix.to_string_lossy())] {
+        text = substvars::delete(&text, name);
+        text.push_str(&format!("{name}?={value}\n"));
+    }
     plan.push(Action::Write { path: substvars::path(package), contents: text.into_bytes(), mode: 0o644 });
     Ok(plan)
 }
@@ -92,7 +95,10 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
 /// The link's contents: relative within one top-level directory, absolute across (policy 10.5).
 pub fn link_target(link: &Path, target: &Path) -> PathBuf {
     let parts = |path: &Path| -> Vec<PathBuf> {
-        path.components().filter(|part| matches!(part, Component::Normal(_))).map(|part| part.as_os_str().into()).collect()
+        path.components()
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .map(|part| part.as_os_str().into())
+            .collect()
     };
     let (from, to) = (parts(link), parts(target));
     if from.first() != to.first() {
@@ -157,7 +163,9 @@ mod tests {
         let first = plan("notes", Path::new("debian/notes"), &outcome(), &Found::default()).unwrap();
         let written = |plan: &Plan, name: &str| {
             plan.actions.iter().find_map(|action| match action {
-                Action::Write { path, contents, .. } if path.ends_with(name) => Some(String::from_utf8(contents.clone()).unwrap()),
+                Action::Write { path, contents, .. } if path.ends_with(name) => {
+                    Some(String::from_utf8(contents.clone()).unwrap())
+                }
                 _ => None,
             })
         };

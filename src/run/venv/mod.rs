@@ -18,19 +18,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use debian_control::lossless::relations::Relations;
+
 use crate::apply;
 use crate::debian::pkgfile;
 use crate::error::{Diagnostic, Error, Result, Severity};
 use crate::helper::venv::cli::Options;
-use crate::helper::venv::distribution::{self, Distribution, Shape, digest, hex};
+use crate::helper::venv::distribution::{self, Distribution, Shape, digest};
 use crate::helper::venv::installer;
 use crate::helper::venv::place::Outcome;
 use crate::helper::venv::settings::{self, Item, Keep, Present, Settings};
 use crate::input::{self, Kind};
 use crate::plan::{Action, Plan, Process};
+use crate::render::render;
 use crate::run::Context;
 
-use assemble::{Phase, failure};
+use assemble::{Contents, Phase, failure};
 use project::ProjectWheel;
 use resolve::Wanted;
 use workshop::Workshop;
@@ -132,9 +135,12 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
         faults.extend(found);
         if !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
             faults.push(
-                Diagnostic::error(format!("package {} has a venv, but its Depends lacks ${{venv:Depends}}", binary.name))
-                    .at(binary.location("Depends"))
-                    .hint("add ${venv:Depends} to Depends: without it the package installs where it cannot run"),
+                Diagnostic::error(format!(
+                    "package {} has a venv, but its Depends lacks ${{venv:Depends}}",
+                    binary.name
+                ))
+                .at(binary.location("Depends"))
+                .hint("add ${venv:Depends} to Depends: without it the package installs where it cannot run"),
             );
         }
         all.extend(settings);
@@ -154,8 +160,11 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
     Ok(all)
 }
 
+/// Whether a relationship field has `${venv:Depends}` as one of its items.
 fn lists_venv_depends(field: Option<&str>) -> bool {
-    field.is_some_and(|text| text.contains("${venv:Depends}"))
+    let Some(text) = field else { return false };
+    let (relations, _) = Relations::parse_relaxed(text, true);
+    relations.substvars().any(|item| item == "${venv:Depends}")
 }
 
 /// What of the source decides defaults.
@@ -171,8 +180,10 @@ fn present(context: &Context, named: &[String]) -> Result<Present> {
             present.requirements.insert(directory.to_owned());
         }
     }
-    present.wheelhouse =
-        ["debian/wheelhouse", "wheelhouse"].into_iter().find(|name| input::is_directory(&root.join(name))).map(str::to_owned);
+    present.wheelhouse = ["debian/wheelhouse", "wheelhouse"]
+        .into_iter()
+        .find(|name| input::is_directory(&root.join(name)))
+        .map(str::to_owned);
     Ok(present)
 }
 
@@ -199,10 +210,11 @@ impl Workshop<'_> {
         self.apply(&plan)?;
         self.dependencies(&wanted, &venv)?;
         let site = self.frame(&venv).site();
-        let known: BTreeSet<PathBuf> =
-            assemble::contents(&venv, &site)?.distributions.into_iter().map(|one| one.directory).collect();
-        self.install_project(&wheels, &wanted, &venv)?;
-        self.normalise(&venv, &Phase::Project(&known))?;
+        let known = assemble::contents(&venv, &site)?;
+        if !wheels.is_empty() {
+            self.install_project(&wheels, &wanted, &venv)?;
+            self.normalise(&venv, &Phase::Project(&known))?;
+        }
         self.hooks(&venv, &known)?;
         self.check_commands(&venv)?;
         self.check_imports(&venv, &known)?;
@@ -274,7 +286,11 @@ impl Workshop<'_> {
             .settings
             .preinstall
             .iter()
-            .map(|item| crate::helper::venv::name::normalise(item.text.split(['=', '<', '>', '~', '!', '[', ' ', ';']).next().unwrap_or_default()))
+            .map(|item| {
+                crate::helper::venv::name::normalise(
+                    item.text.split(['=', '<', '>', '~', '!', '[', ' ', ';']).next().unwrap_or_default(),
+                )
+            })
             .collect();
         let (first, rest): (Vec<&Distribution>, Vec<&Distribution>) =
             distributions.iter().partition(|one| preinstall.contains(&one.name));
@@ -296,13 +312,9 @@ impl Workshop<'_> {
     }
 
     fn install_project(&self, wheels: &[ProjectWheel], wanted: &Wanted, venv: &Path) -> Result<()> {
-        if wheels.is_empty() {
-            return Ok(());
-        }
         let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
         let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
-        let process =
-            installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
+        let process = installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
         self.run_installer("installing the project", process, wanted)
     }
 
@@ -328,10 +340,12 @@ impl Workshop<'_> {
             let name = entry.to_string_lossy().into_owned();
             let shim = shims.join(&entry);
             let script = input::bytes(&path)?.unwrap_or_default();
-            if matches!(input::kind(&path)?, Some(Kind::File { .. })) && script.starts_with(b"#!") && !name.starts_with("activate") {
-                let quote = |path: &Path| crate::plan::quote(&path.to_string_lossy());
-                let text =
-                    format!("#!/bin/sh\nexec {} {} \"$@\"\n", quote(&venv.join("bin/python")), quote(&path));
+            if matches!(input::kind(&path)?, Some(Kind::File { .. }))
+                && script.starts_with(b"#!")
+                && !name.starts_with("activate")
+            {
+                let words = serde_json::json!({ "interpreter": venv.join("bin/python"), "script": path });
+                let text = render("venv/stand-in.sh", &words)?;
                 plan.push(Action::Write { path: shim, contents: text.into_bytes(), mode: 0o755 });
             }
         }
@@ -350,7 +364,7 @@ impl Workshop<'_> {
     }
 
     /// After-Install: what the commands change and add is part of the venv.
-    fn hooks(&self, venv: &Path, known: &BTreeSet<PathBuf>) -> Result<()> {
+    fn hooks(&self, venv: &Path, known: &Contents) -> Result<()> {
         if self.settings.after_install.is_empty() {
             return Ok(());
         }
@@ -366,7 +380,7 @@ impl Workshop<'_> {
             .map(|(path, _)| path.clone())
             .collect();
         let contents = assemble::contents(venv, &self.frame(venv).site())?;
-        let own = contents.distributions.iter().find(|one| !known.contains(&one.directory));
+        let own = contents.distributions.iter().find(|one| !known.has(&one.directory));
         let heir = own.or(contents.distributions.first()).map(|one| one.directory.clone());
         self.normalise(venv, &Phase::Hooks(&changed, heir.as_deref()))
     }
@@ -391,9 +405,11 @@ impl Workshop<'_> {
         self.apply(&plan)?;
         let kept: Vec<_> = after.iter().filter(|entry| old.contains(&entry.path)).collect();
         match before.iter().find(|entry| !kept.contains(entry)) {
-            Some(entry) => Err(Diagnostic::error(format!("a Test command changed {} in the venv", entry.path.display()))
-                .hint("tests must not write into the package; do lasting changes in After-Install")
-                .into()),
+            Some(entry) => {
+                Err(Diagnostic::error(format!("a Test command changed {} in the venv", entry.path.display()))
+                    .hint("tests must not write into the package; do lasting changes in After-Install")
+                    .into())
+            }
             None => Ok(()),
         }
     }
@@ -422,7 +438,8 @@ impl Workshop<'_> {
             .filter(|link| !scripts.contains(&link.entry))
             .map(|link| {
                 let item = Item { text: link.entry.clone(), location: link.location.clone() };
-                let fault = item.error(format!("the venv has no script '{}' for the command '{}'", link.entry, link.name));
+                let fault =
+                    item.error(format!("the venv has no script '{}' for the command '{}'", link.entry, link.name));
                 let hint = match crate::error::nearest(&link.entry, scripts.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean '{near}'?"),
                     None => format!("scripts are: {}", scripts.join(", ")),
@@ -435,7 +452,7 @@ impl Workshop<'_> {
 
     /// Import the top-level modules of the project, and of the dependencies
     /// when they are new; a success is remembered.
-    fn check_imports(&self, venv: &Path, known: &BTreeSet<PathBuf>) -> Result<()> {
+    fn check_imports(&self, venv: &Path, known: &Contents) -> Result<()> {
         let site = self.frame(venv).site();
         let contents = assemble::contents(venv, &site)?;
         let modules = |own: bool| -> BTreeSet<String> {
@@ -443,24 +460,12 @@ impl Workshop<'_> {
             contents
                 .distributions
                 .iter()
-                .filter(|one| known.contains(&one.directory) != own)
+                .filter(|one| known.has(&one.directory) != own)
                 .flat_map(|one| one.rows.keys())
                 .filter_map(|path| top_level(path.strip_prefix(&site).ok()?, &suffix))
                 .collect()
         };
-        let records: Vec<String> = contents
-            .distributions
-            .iter()
-            .map(|one| {
-                let rows: Vec<String> = one.rows.iter().map(|(path, row)| format!("{} {}", path.display(), row.hash)).collect();
-                digest(rows.iter().map(String::as_str))
-            })
-            .collect();
-        let key = digest(
-            ["dh-venv-imports 1", &self.interpreter.minor(), &self.installed_packages()?]
-                .into_iter()
-                .chain(records.iter().map(String::as_str)),
-        );
+        let key = digest(["dh-venv-imports 1", &self.interpreter.minor(), &self.installed, &contents.digest()]);
         if self.cache.text(&key).is_some() {
             return Ok(());
         }
@@ -470,9 +475,8 @@ impl Workshop<'_> {
             return Ok(());
         }
         let arguments = ["-I", "-c", IMPORTS].map(OsString::from).into_iter().chain(all.iter().map(OsString::from));
-        let process = Process::new(venv.join("bin/python"), arguments)
-            .environment(&self.environment)
-            .directory(&self.work);
+        let process =
+            Process::new(venv.join("bin/python"), arguments).environment(&self.environment).directory(&self.work);
         let output = apply::capture(&process)?;
         let failures: Vec<(String, String, String)> = serde_json::from_slice(&output.stdout)
             .map_err(|_| Error::from(failure("importing the modules", &output)))?;
@@ -499,12 +503,12 @@ impl Workshop<'_> {
     }
 
     /// Leave what dh_venv_place needs.
-    fn describe(&self, stage: &Path, wanted: &Wanted, wheels: &[ProjectWheel], known: &BTreeSet<PathBuf>) -> Result<()> {
+    fn describe(&self, stage: &Path, wanted: &Wanted, wheels: &[ProjectWheel], known: &Contents) -> Result<()> {
         let venv = stage.join("venv");
         let site = self.frame(&venv).site();
         let contents = assemble::contents(&venv, &site)?;
-        let facts = input::survey(&venv, &contents.entries, &[])?;
-        let has_elf = facts.iter().find(|(_, facts)| facts.elf);
+        let beginnings = input::beginnings(&venv, &contents.entries)?;
+        let has_elf = beginnings.iter().find(|(_, beginning)| beginning.elf);
         let binary = self.context.build.binaries.iter().find(|binary| binary.name == self.settings.package);
         if let (Some((path, _)), Some(binary)) = (has_elf, binary.filter(|binary| binary.architecture == "all")) {
             return Err(Diagnostic::error(format!(
@@ -520,16 +524,16 @@ impl Workshop<'_> {
         self.check_requirements(&metadata, wheels)?;
         let mut depends = self.interpreter_depends()?;
         depends.extend(self.standard_library_depends(&venv, &contents, known)?);
-        depends.extend(self.native_depends(&venv, &facts)?);
+        depends.extend(self.native_depends(&venv, &contents, &beginnings)?);
         depends.sort();
         depends.dedup();
         // The project's part of the id: what it installed, without who built it.
         let mut rows: Vec<String> = Vec::new();
-        for one in contents.distributions.iter().filter(|one| !known.contains(&one.directory)) {
-            for path in one.rows.keys().filter(|path| path.file_name() != Some(OsStr::new("WHEEL"))) {
-                let hash = facts.get(path).map(|facts| hex(&facts.sha256)).unwrap_or_default();
-                if path.file_name() != Some(OsStr::new("RECORD")) {
-                    rows.push(format!("{} {hash}", path.display()));
+        for one in contents.distributions.iter().filter(|one| !known.has(&one.directory)) {
+            for (path, row) in &one.rows {
+                let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+                if !matches!(name, "WHEEL" | "RECORD") {
+                    rows.push(format!("{} {}", path.display(), row.hash));
                 }
             }
         }
@@ -541,7 +545,7 @@ impl Workshop<'_> {
         let id = distribution::venv_id(&wanted.distributions, &shape, &digest(rows.iter().map(String::as_str)));
         let outcome = Outcome {
             prefix: self.settings.prefix.clone(),
-            overrides: self.overrides(&venv, &contents, &facts)?,
+            overrides: self.overrides(&venv, &contents, &beginnings)?,
             commands: self.settings.commands.iter().map(|link| (link.name.clone(), link.entry.clone())).collect(),
             depends,
             id,
@@ -561,7 +565,10 @@ fn top_level(path: &Path, extension: &str) -> Option<String> {
     let name = match parts.next() {
         Some(second) if second == Some("__init__.py") && parts.next().is_none() => first,
         Some(_) => return None,
-        None => first.strip_suffix(".py").or_else(|| first.strip_suffix(extension)).or_else(|| first.strip_suffix(".abi3.so"))?,
+        None => first
+            .strip_suffix(".py")
+            .or_else(|| first.strip_suffix(extension))
+            .or_else(|| first.strip_suffix(".abi3.so"))?,
     };
     let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     // Modules that are run at start, or only by their own tools, are no API.

@@ -56,22 +56,19 @@ impl Workshop<'_> {
         let pyproject = self.pyproject(&project.text)?;
         let constraints = self.build_requirements(&pyproject)?;
         let version = self.changelog_version()?;
-        let key = digest(
-            [
-                "dh-venv-wheel 1",
-                env!("CARGO_PKG_VERSION"),
-                source,
-                &project.text,
-                &self.interpreter.soabi,
-                &self.interpreter.minor(),
-                &self.installer.label(),
-                constraints.as_deref().unwrap_or("system"),
-                version.as_deref().unwrap_or_default(),
-                self.context.environment.text("SOURCE_DATE_EPOCH").unwrap_or_default(),
-                &self.build_inputs()?,
-            ]
-            .into_iter(),
-        );
+        let key = digest([
+            "dh-venv-wheel 1",
+            env!("CARGO_PKG_VERSION"),
+            source,
+            &project.text,
+            &self.interpreter.soabi,
+            &self.interpreter.minor(),
+            &self.installer.label(),
+            constraints.as_deref().unwrap_or("system"),
+            version.as_deref().unwrap_or_default(),
+            self.context.environment.text("SOURCE_DATE_EPOCH").unwrap_or_default(),
+            &self.build_inputs()?,
+        ]);
         let out = self.work.join("wheels").join(normalise(&project.text));
         if !self.cache.restore(&key, &out)? {
             self.build_wheel(project, constraints.as_deref(), version.as_deref(), &out)?;
@@ -127,29 +124,26 @@ impl Workshop<'_> {
         }
         // Without network, and without the backend in the wheelhouse: Debian's own.
         let backend = pyproject.backend_module();
-        let check = Process::new(self.interpreter.target(), ["-I", "-c", &format!("import {backend}")].map(OsString::from))
-            .environment(&self.environment);
+        let check =
+            Process::new(self.interpreter.target(), ["-I", "-c", &format!("import {backend}")].map(OsString::from))
+                .environment(&self.environment);
         if self.settings.offline && apply::capture(&check)?.success {
             return Ok(None);
         }
         let fault = failure("resolving the project's build requirements", &output).at(pyproject.location());
         Err(fault
             .hint(if self.settings.offline {
-                format!("put {} into the wheelhouse, or add Debian's package of it (python3-{backend}) to Build-Depends",
-                    pyproject.build_requires.join(", "))
+                format!(
+                    "put {} into the wheelhouse, or add Debian's package of it (python3-{backend}) to Build-Depends",
+                    pyproject.build_requires.join(", ")
+                )
             } else {
                 "correct [build-system] requires, or vendor the wheels with deb-build-app vendor".to_owned()
             })
             .into())
     }
 
-    fn build_wheel(
-        &self,
-        project: &Item,
-        constraints: Option<&str>,
-        version: Option<&str>,
-        out: &Path,
-    ) -> Result<()> {
+    fn build_wheel(&self, project: &Item, constraints: Option<&str>, version: Option<&str>, out: &Path) -> Result<()> {
         let copy = self.work.join("source");
         let mut plan = Plan::default();
         plan.push(Action::Remove { path: copy.clone() });
@@ -233,7 +227,7 @@ impl Workshop<'_> {
 
     /// What a build from source depends on besides its source: installed packages and flags.
     pub fn build_inputs(&self) -> Result<String> {
-        let mut lines = vec![self.installed_packages()?];
+        let mut lines = vec![self.installed.clone()];
         for (name, value) in self.context.environment.all() {
             let name = name.to_string_lossy();
             let decides = name.ends_with("FLAGS") && name != "MAKEFLAGS" && name != "MFLAGS"
@@ -247,14 +241,6 @@ impl Workshop<'_> {
             lines.push(format!("{option} {}", self.context.environment.build_option(option).is_some()));
         }
         Ok(digest(lines.iter().map(String::as_str)))
-    }
-
-    /// Digest of names, versions and architectures of the installed Debian packages.
-    pub fn installed_packages(&self) -> Result<String> {
-        let text = input::bytes(Path::new("/var/lib/dpkg/status"))?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let wanted = ["Package: ", "Status: ", "Version: ", "Architecture: "];
-        Ok(digest(text.lines().filter(|line| wanted.iter().any(|field| line.starts_with(field)))))
     }
 
     /// Compiler flags as policy 4.9.1 and dpkg-buildflags want them, without
@@ -290,11 +276,7 @@ impl Workshop<'_> {
     }
 
     /// A resolution by either installer, without `own`.
-    pub fn resolved(
-        &self,
-        output: &[u8],
-        own: &std::collections::BTreeSet<String>,
-    ) -> Result<Vec<Distribution>> {
+    pub fn resolved(&self, output: &[u8], own: &std::collections::BTreeSet<String>) -> Result<Vec<Distribution>> {
         match &self.installer {
             installer::Installer::Uv { .. } => {
                 distribution::from_uv_pylock(&String::from_utf8_lossy(output), &self.interpreter, own)
@@ -313,6 +295,7 @@ fn pin(distribution: &Distribution) -> String {
 
 /// Whether two relative directories are one: `.`, `./` and the empty path are.
 fn same_directory(a: &str, b: &str) -> bool {
-    let plain = |text: &str| Path::new(text).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    let plain =
+        |text: &str| Path::new(text).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
     plain(a) == plain(b)
 }
