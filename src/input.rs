@@ -5,10 +5,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one module that reads")]
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -131,10 +134,99 @@ pub fn tree(root: &Path) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// Modification time.
+pub fn modified(path: &Path) -> Result<std::time::SystemTime> {
+    std::fs::symlink_metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .map_err(|error| Error::io("examine", path, &error))
+}
+
 /// Device and inode, so that a caller can tell whether two paths are one file.
 pub fn identity(path: &Path) -> Result<(u64, u64)> {
     let metadata = std::fs::metadata(path).map_err(|error| Error::io("examine", path, &error))?;
     Ok((metadata.dev(), metadata.ino()))
+}
+
+/// What one pass over a file's bytes tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Digest.
+    pub sha256: [u8; 32],
+    /// Bytes.
+    pub size: u64,
+    /// Which of the texts looked for it holds (indices into that list).
+    pub found: Vec<usize>,
+    /// Interpreter line without `#!`, where it has one.
+    pub shebang: Option<String>,
+    /// Whether it begins as an ELF file.
+    pub elf: bool,
+}
+
+/// Facts of every regular file of a listing, by path; `texts` are looked for in each.
+pub fn survey(root: &Path, entries: &[Entry], texts: &[String]) -> Result<BTreeMap<PathBuf, Facts>> {
+    let files: Vec<&Entry> = entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })).collect();
+    let finders: Vec<_> = texts.iter().map(|text| memchr::memmem::Finder::new(text.as_bytes())).collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let work = || -> Result<Vec<(PathBuf, Facts)>> {
+        let mut own = Vec::new();
+        let mut bytes = Vec::new();
+        while let Some(entry) = files.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            let path = root.join(&entry.path);
+            bytes.clear();
+            std::fs::File::open(&path)
+                .and_then(|mut file| file.read_to_end(&mut bytes))
+                .map_err(|error| Error::io("read", &path, &error))?;
+            own.push((entry.path.clone(), facts(&bytes, &finders)));
+        }
+        Ok(own)
+    };
+    let parts = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().map(|handle| handle.join()).collect::<Vec<_>>()
+    });
+    let mut all = BTreeMap::new();
+    for part in parts {
+        match part {
+            Ok(facts) => all.extend(facts?),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    Ok(all)
+}
+
+fn facts(bytes: &[u8], finders: &[memchr::memmem::Finder<'_>]) -> Facts {
+    let shebang = bytes.strip_prefix(b"#!").map(|rest| {
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        String::from_utf8_lossy(line).trim().to_owned()
+    });
+    Facts {
+        sha256: Sha256::digest(bytes).into(),
+        size: bytes.len() as u64,
+        found: finders
+            .iter()
+            .enumerate()
+            .filter(|(_, finder)| finder.find(bytes).is_some())
+            .map(|(at, _)| at)
+            .collect(),
+        shebang,
+        elf: bytes.starts_with(b"\x7fELF"),
+    }
+}
+
+/// sha256 of a file.
+pub fn digest(path: &Path) -> Result<[u8; 32]> {
+    let failed = |error: std::io::Error| Error::io("read", path, &error);
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut buffer).map_err(failed)? {
+            0 => break,
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+    Ok(hasher.finalize().into())
 }
 
 fn kind_of(path: &Path, metadata: &std::fs::Metadata) -> Result<Kind> {

@@ -5,7 +5,11 @@
 //! `apply → plan`. ARCHITECTURE.md has the reasons.
 
 pub mod apply;
+pub mod cli;
+pub mod debian;
 pub mod error;
+pub mod helper;
 pub mod input;
 pub mod message;
 pub mod plan;
+pub mod run;

@@ -104,6 +104,27 @@ pub enum Action {
         /// File, link or directory.
         path: PathBuf,
     },
+    /// Give a file its permission bits.
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Give everything in a tree one modification time.
+    Times {
+        /// Directory, itself included.
+        tree: PathBuf,
+        /// Seconds since the epoch.
+        epoch: i64,
+    },
+    /// Move a file or tree within one file system.
+    Rename {
+        /// What is there.
+        from: PathBuf,
+        /// Where it goes; nothing may be there.
+        to: PathBuf,
+    },
     /// Copy a tree (contents, modes, links) without the top-level names given.
     CopyTree {
         /// Existing directory.
@@ -138,6 +159,9 @@ impl fmt::Display for Action {
             }
             Self::Symlink { path: p, target } => write!(f, "ln -sfn {} {}", path(target), path(p)),
             Self::Remove { path: p } => write!(f, "rm -rf {}", path(p)),
+            Self::Mode { path: p, mode } => write!(f, "chmod {mode:04o} {}", path(p)),
+            Self::Times { tree, epoch } => write!(f, "touch -h -d @{epoch} {} (all of it)", path(tree)),
+            Self::Rename { from, to } => write!(f, "mv {} {}", path(from), path(to)),
             Self::CopyTree { from, to, .. } => write!(f, "cp -a {} {}", path(from), path(to)),
             Self::LinkTree { from, to } => write!(f, "cp -al {} {}", path(from), path(to)),
             Self::Run(process) => write!(f, "{process}"),

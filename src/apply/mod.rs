@@ -5,6 +5,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one module that writes and starts processes")]
 
+pub mod tree;
+
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -48,6 +50,9 @@ pub fn action(action: &Action) -> Result<()> {
         Action::Append { path, contents } => append(path, contents),
         Action::Symlink { path, target } => symlink(path, target),
         Action::Remove { path } => remove(path),
+        Action::Mode { path, mode } => tree::set_mode(path, *mode),
+        Action::Times { tree, epoch } => tree::set_times(tree, *epoch),
+        Action::Rename { from, to } => rename(from, to),
         Action::CopyTree { from, to, without } => copy_tree(from, to, without),
         Action::LinkTree { from, to } => link_tree(from, to),
         Action::Run(process) => run(process),
@@ -183,6 +188,21 @@ pub fn remove(path: &Path) -> Result<()> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
         other => other.map_err(|error| Error::io("remove", path, &error)),
     }
+}
+
+/// Give a file the present time as its modification time.
+pub fn touch(path: &Path) -> Result<()> {
+    std::fs::File::options()
+        .append(true)
+        .open(path)
+        .and_then(|file| file.set_modified(std::time::SystemTime::now()))
+        .map_err(|error| Error::io("touch", path, &error))
+}
+
+/// Whether files can be made in a directory, found out by making one.
+pub fn is_writable(directory: &Path) -> bool {
+    let probe = directory.join(format!(".probe.{}", std::process::id()));
+    std::fs::File::create(&probe).is_ok() && std::fs::remove_file(&probe).is_ok()
 }
 
 /// Move a file or tree within one file system.

@@ -1,0 +1,6 @@
+//! The helpers: from what was read to what is to be done, as pure functions.
+//!
+//! No helper imports another, reads, writes, prints or starts a process.
+
+#[cfg(feature = "venv")]
+pub mod venv;

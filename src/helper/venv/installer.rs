@@ -1,0 +1,378 @@
+//! The installers' command lines: uv and pip, for the same results.
+//!
+//! Owns which variables of the caller reach a child. Starts nothing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::plan::Process;
+
+/// The installer that does the work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installer {
+    /// uv, wherever it was found.
+    Uv {
+        /// Its path.
+        program: PathBuf,
+        /// `0.13.8`.
+        version: String,
+    },
+    /// Debian's pip, started by Debian's python3.
+    Pip {
+        /// `23.0.1`.
+        version: String,
+    },
+}
+
+impl Installer {
+    /// For messages and the cache key: `uv 0.13.8`.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Uv { version, .. } => format!("uv {version}"),
+            Self::Pip { version } => format!("pip {version}"),
+        }
+    }
+}
+
+/// Where distributions come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Indexes, the primary one first; empty means the installer's default.
+    pub indexes: Vec<String>,
+    /// Local directories of wheels and archives (absolute).
+    pub find_links: Vec<PathBuf>,
+    /// Whether only `find_links` may be used.
+    pub offline: bool,
+    /// Options of requirement files that installers want on the command line too.
+    pub pre: bool,
+    /// `--no-binary` values.
+    pub no_binary: Vec<String>,
+    /// `--only-binary` values.
+    pub only_binary: Vec<String>,
+}
+
+/// Directories of a build that children use.
+#[derive(Debug, Clone)]
+pub struct Rooms {
+    /// Home of the children.
+    pub home: PathBuf,
+    /// Temporary directory of the children.
+    pub temporary: PathBuf,
+    /// Download caches of the installers.
+    pub downloads: PathBuf,
+}
+
+/// Variables that index settings of the host may come in.
+const HOST_INDEX: [&str; 9] = [
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_TRUSTED_HOST",
+    "UV_INDEX",
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_INSECURE_HOST",
+    "NETRC",
+];
+
+/// Prefixes of variables that must not decide what is built.
+const DROPPED: [&str; 12] = [
+    "PIP_",
+    "UV_",
+    "PYTHON",
+    "VIRTUAL_ENV",
+    "CONDA",
+    "PYENV",
+    "FAKEROOT",
+    "LD_PRELOAD",
+    "MAKE",
+    "MFLAGS",
+    "DH_",
+    "XDG_",
+];
+
+/// Where Debian keeps the machine's certificates.
+const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The environment of children: the caller's, without what would make the
+/// result depend on the machine, and not under fakeroot.
+pub fn environment(
+    caller: &BTreeMap<OsString, OsString>,
+    rooms: &Rooms,
+    host_index: bool,
+    ca_bundle_present: bool,
+) -> BTreeMap<OsString, OsString> {
+    let mut all: BTreeMap<OsString, OsString> = BTreeMap::new();
+    for (name, value) in caller {
+        let text = name.to_string_lossy();
+        let certificate = matches!(&*text, "PIP_CERT" | "UV_NATIVE_TLS" | "UV_SYSTEM_CERTS");
+        let index = host_index && HOST_INDEX.contains(&&*text);
+        if certificate || index || !DROPPED.iter().any(|prefix| text.starts_with(prefix)) {
+            all.insert(name.clone(), value.clone());
+        }
+    }
+    let debian = "/usr/sbin:/usr/bin:/sbin:/bin";
+    let path = match caller.get(&OsString::from("PATH")) {
+        Some(path) => format!("{debian}:{}", path.to_string_lossy()),
+        None => debian.to_owned(),
+    };
+    let mut set = |name: &str, value: OsString| drop(all.insert(name.into(), value));
+    set("PATH", path.into());
+    set("HOME", rooms.home.clone().into());
+    set("TMPDIR", rooms.temporary.clone().into());
+    set("LC_ALL", "C.UTF-8".into());
+    set("TZ", "UTC".into());
+    set("PYTHONHASHSEED", "0".into());
+    set("PYTHONDONTWRITEBYTECODE", "1".into());
+    set("PYTHONNOUSERSITE", "1".into());
+    set("PIP_CONFIG_FILE", "/dev/null".into());
+    set("PIP_DISABLE_PIP_VERSION_CHECK", "1".into());
+    set("PIP_NO_INPUT", "1".into());
+    set("PIP_NO_COLOR", "1".into());
+    set("PIP_PROGRESS_BAR", "off".into());
+    set("PIP_ROOT_USER_ACTION", "ignore".into());
+    set("PIP_CACHE_DIR", rooms.downloads.join("pip").into());
+    set("UV_NO_CONFIG", "1".into());
+    set("UV_NO_PROGRESS", "1".into());
+    set("UV_PYTHON_DOWNLOADS", "never".into());
+    set("UV_LINK_MODE", "copy".into());
+    set("UV_CACHE_DIR", rooms.downloads.join("uv").into());
+    set("NO_COLOR", "1".into());
+    if ca_bundle_present {
+        for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"] {
+            all.entry(name.into()).or_insert_with(|| CA_BUNDLE.into());
+        }
+    }
+    all
+}
+
+/// Path of the bundle, for the caller to look whether it is there.
+pub fn ca_bundle() -> &'static Path {
+    Path::new(CA_BUNDLE)
+}
+
+/// `/usr/bin/python3 -m pip`: pip is Debian's, whatever interpreter the venv has.
+fn pip(venv_python: &Path, words: &[&str]) -> Process {
+    let mut arguments: Vec<OsString> = ["-m", "pip", "--python"].map(OsString::from).to_vec();
+    arguments.push(venv_python.into());
+    arguments.extend(words.iter().map(OsString::from));
+    Process::new("/usr/bin/python3", arguments)
+}
+
+fn uv(program: &Path, venv_python: &Path, words: &[&str]) -> Process {
+    let mut arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+    arguments.push("--python".into());
+    arguments.push(venv_python.into());
+    Process::new(program, arguments)
+}
+
+fn push_sources(process: &mut Process, sources: &Sources, is_uv: bool) {
+    let mut add = |word: &str, value: Option<&std::ffi::OsStr>| {
+        process.arguments.push(word.into());
+        process.arguments.extend(value.map(OsString::from));
+    };
+    if sources.offline {
+        add("--no-index", None);
+        if is_uv {
+            add("--offline", None);
+        }
+    } else {
+        for (place, index) in sources.indexes.iter().enumerate() {
+            let option = match (place, is_uv) {
+                (0, true) => "--default-index",
+                (0, false) => "--index-url",
+                (_, true) => "--index",
+                (_, false) => "--extra-index-url",
+            };
+            add(option, Some(index.as_ref()));
+        }
+        if is_uv && sources.indexes.len() > 1 {
+            // pip's rule, so that both installers choose the same.
+            add("--index-strategy", Some("unsafe-best-match".as_ref()));
+        }
+    }
+    for directory in &sources.find_links {
+        add("--find-links", Some(directory.as_os_str()));
+    }
+    if sources.pre {
+        if is_uv {
+            add("--prerelease", Some("allow".as_ref()));
+        } else {
+            add("--pre", None);
+        }
+    }
+    for name in &sources.no_binary {
+        add("--no-binary", Some(name.as_ref()));
+    }
+    for name in &sources.only_binary {
+        add("--only-binary", Some(name.as_ref()));
+    }
+}
+
+/// Make an empty venv.
+pub fn make_venv(interpreter: &Path, directory: &Path, package: &str, system_site_packages: bool) -> Process {
+    let mut arguments: Vec<OsString> =
+        ["-I", "-m", "venv", "--without-pip", "--symlinks", "--prompt", package].map(OsString::from).to_vec();
+    if system_site_packages {
+        arguments.push("--system-site-packages".into());
+    }
+    arguments.push(directory.into());
+    Process::new(interpreter, arguments)
+}
+
+/// Resolve a requirements file to exact distributions: prints pip's report or a pylock.toml.
+pub fn resolve(installer: &Installer, venv_python: &Path, requirements: &Path, sources: &Sources) -> Process {
+    match installer {
+        Installer::Uv { program, .. } => {
+            let mut process =
+                uv(program, venv_python, &["pip", "compile", "--quiet", "--no-header", "--format", "pylock.toml"]);
+            push_sources(&mut process, sources, true);
+            process.arguments.push(requirements.into());
+            process
+        }
+        Installer::Pip { .. } => {
+            let words = ["install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"];
+            let mut process = pip(venv_python, &words);
+            push_sources(&mut process, sources, false);
+            process.arguments.push("--requirement".into());
+            process.arguments.push(requirements.into());
+            process
+        }
+    }
+}
+
+/// Install exactly what a requirements file lists; `hashed` demands a hash of each.
+pub fn install(
+    installer: &Installer,
+    venv_python: &Path,
+    requirements: &Path,
+    sources: &Sources,
+    hashed: bool,
+) -> Process {
+    let mut process = match installer {
+        Installer::Uv { program, .. } => {
+            let mut process = uv(program, venv_python, &["pip", "install", "--no-deps"]);
+            push_sources(&mut process, sources, true);
+            process
+        }
+        Installer::Pip { .. } => {
+            let mut process = pip(venv_python, &["install", "--no-deps", "--no-compile", "--no-warn-script-location"]);
+            push_sources(&mut process, sources, false);
+            process
+        }
+    };
+    if hashed {
+        process.arguments.push("--require-hashes".into());
+    }
+    process.arguments.push("--requirement".into());
+    process.arguments.push(requirements.into());
+    process
+}
+
+/// How a project's build requirements are met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildEnvironment {
+    /// A fresh environment with just these exact requirements (a constraints file).
+    Isolated(PathBuf),
+    /// Debian's own packages, as installed (setuptools, wheel …).
+    System,
+}
+
+/// Build a project's wheel into `out`.
+pub fn wheel(
+    installer: &Installer,
+    venv_python: &Path,
+    project: &Path,
+    out: &Path,
+    sources: &Sources,
+    build: &BuildEnvironment,
+) -> Process {
+    match installer {
+        Installer::Uv { program, .. } => {
+            let mut process = uv(program, venv_python, &["build", "--wheel", "--no-create-gitignore", "--out-dir"]);
+            // `--out-dir` wants its value next; `uv()` has put --python behind it.
+            let tail = process.arguments.split_off(process.arguments.len() - 2);
+            process.arguments.push(out.into());
+            process.arguments.extend(tail);
+            push_sources(&mut process, sources, true);
+            match build {
+                BuildEnvironment::Isolated(constraints) => {
+                    process.arguments.push("--build-constraints".into());
+                    process.arguments.push(constraints.into());
+                }
+                BuildEnvironment::System => process.arguments.push("--no-build-isolation".into()),
+            }
+            process.arguments.push(project.into());
+            process
+        }
+        Installer::Pip { .. } => {
+            let mut process = pip(venv_python, &["wheel", "--no-deps", "--wheel-dir"]);
+            process.arguments.push(out.into());
+            push_sources(&mut process, sources, false);
+            match build {
+                BuildEnvironment::Isolated(constraints) => {
+                    process.environment.insert("PIP_CONSTRAINT".into(), constraints.into());
+                }
+                BuildEnvironment::System => process.arguments.push("--no-build-isolation".into()),
+            }
+            process.arguments.push(project.into());
+            process
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(pairs: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn rooms() -> Rooms {
+        Rooms { home: "/w/home".into(), temporary: "/w/tmp".into(), downloads: "/c".into() }
+    }
+
+    #[test]
+    fn the_hosts_settings_do_not_reach_an_installer() {
+        let caller = caller(&[
+            ("PIP_INDEX_URL", "https://mirror.invalid"),
+            ("PIP_FIND_LINKS", "/x"),
+            ("UV_INDEX", "y"),
+            ("PYTHONPATH", "/p"),
+            ("VIRTUAL_ENV", "/v"),
+            ("LD_PRELOAD", "libfakeroot.so"),
+            ("PATH", "/home/anna/bin"),
+            ("SSL_CERT_FILE", "/own.pem"),
+            ("CFLAGS", "-O2"),
+        ]);
+        let clean = environment(&caller, &rooms(), false, true);
+        let get = |name: &str| clean.get(&OsString::from(name)).map(|value| value.to_str().unwrap());
+        for gone in ["PIP_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX", "PYTHONPATH", "VIRTUAL_ENV", "LD_PRELOAD"] {
+            assert_eq!(get(gone), None, "{gone}");
+        }
+        assert_eq!(get("PATH"), Some("/usr/sbin:/usr/bin:/sbin:/bin:/home/anna/bin"));
+        assert_eq!(get("SSL_CERT_FILE"), Some("/own.pem"));
+        assert_eq!(get("PIP_CERT"), Some(CA_BUNDLE));
+        assert_eq!(get("CFLAGS"), Some("-O2"));
+        let asked = environment(&caller, &rooms(), true, true);
+        assert_eq!(asked[&OsString::from("PIP_INDEX_URL")], "https://mirror.invalid");
+        assert!(!asked.contains_key(&OsString::from("PIP_FIND_LINKS")));
+    }
+
+    #[test]
+    fn index_order_is_kept_and_offline_means_no_index() {
+        let uv = Installer::Uv { program: "/usr/bin/uv".into(), version: "0".into() };
+        let pip = Installer::Pip { version: "0".into() };
+        let sources =
+            Sources { indexes: vec!["https://a.invalid".into(), "https://b.invalid".into()], ..Sources::default() };
+        let text = |installer| resolve(installer, Path::new("/v/bin/python"), Path::new("/r"), &sources).to_string();
+        assert!(text(&uv).contains("--default-index https://a.invalid --index https://b.invalid"));
+        assert!(text(&pip).contains("--index-url https://a.invalid --extra-index-url https://b.invalid"));
+        let offline = Sources { find_links: vec!["/w".into()], offline: true, ..sources };
+        let text = install(&pip, Path::new("/v/bin/python"), Path::new("/r"), &offline, true).to_string();
+        assert!(text.contains("--no-index --find-links /w --require-hashes"), "{text}");
+        assert!(!text.contains("invalid"));
+    }
+}

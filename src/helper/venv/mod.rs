@@ -1,0 +1,20 @@
+//! dh_venv: what a package's venv is, how it is installed, and what makes it a
+//! good citizen of a .deb. Pure: [`crate::run::venv`] has the order of things.
+
+pub mod cli;
+pub mod dist_info;
+pub mod distribution;
+pub mod elf;
+pub mod from_dh_virtualenv;
+pub mod imports;
+pub mod installer;
+pub mod interpreter;
+pub mod lockfile;
+pub mod name;
+pub mod place;
+pub mod pyproject;
+pub mod record;
+pub mod requirements;
+pub mod settings;
+pub mod tree;
+pub mod version;

@@ -1,0 +1,141 @@
+//! The shell of every helper: arguments → read → plan → show or apply → exit code.
+//!
+//! Owns the one reading of the process environment and the exit status.
+//! Mirrors `init` and `END` of debhelper's `Dh_Lib.pm`; what a helper does is
+//! in its body.
+
+#[cfg(feature = "venv")]
+pub mod venv;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use crate::debian::environment::Environment;
+
+use crate::debian::build::Build;
+use crate::error::{Diagnostic, Error, Result};
+use crate::message::Printer;
+use crate::plan::Action;
+use crate::{apply, cli};
+
+impl Environment {
+    /// The environment of this process.
+    #[expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere else")]
+    pub fn read() -> Self {
+        Self::from_pairs(std::env::vars_os())
+    }
+
+    /// Whether messages have colours, where the environment says so: DH_COLORS,
+    /// else DPKG_COLORS, else NO_COLOR (`_color` of `Dh_Lib.pm`).
+    fn colour(&self) -> Option<bool> {
+        match self.text("DH_COLORS").or_else(|| self.text("DPKG_COLORS")) {
+            Some("auto") => None,
+            Some("always") => Some(true),
+            Some(_) => Some(false),
+            None => self.get("NO_COLOR").map(|_| false),
+        }
+    }
+}
+
+/// What a helper works with.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Name of the helper, whatever it was called as.
+    pub tool: &'static str,
+    /// The environment.
+    pub environment: Environment,
+    /// The source package's directory: the working directory, absolute.
+    pub directory: PathBuf,
+    /// What was read about the build.
+    pub build: Build,
+    /// Where messages go.
+    pub printer: Printer,
+}
+
+/// Run a helper: `main` of every `dh_*` program. `O` are its own options.
+///
+/// Exit status 0: done, or nothing to do. 1: something failed. 2: the command
+/// line is wrong.
+pub fn helper<O: clap::Args>(tool: &'static str, body: impl FnOnce(&Context, O) -> Result<()>) -> ExitCode {
+    let environment = Environment::read();
+    let loud = Printer::new(tool, false, false, environment.colour());
+    match run(tool, environment, &loud, body) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            loud.error(&error);
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn run<O: clap::Args>(
+    tool: &'static str,
+    environment: Environment,
+    loud: &Printer,
+    body: impl FnOnce(&Context, O) -> Result<()>,
+) -> Result<()> {
+    let arguments = arguments()?;
+    let parsed = cli::parse::<O>(tool, &environment, &arguments);
+    if parsed.help {
+        loud.output(&cli::command::<O>(tool).render_help().to_string());
+        return Ok(());
+    }
+    if parsed.version {
+        loud.output(&format!("{tool} {}\n", env!("CARGO_PKG_VERSION")));
+        return Ok(());
+    }
+    for warning in &parsed.warnings {
+        loud.diagnostic(warning);
+    }
+    if let Some(fault) = parsed.errors.first() {
+        return Err(Error::Usage(fault.clone()));
+    }
+    let own = parsed.own::<O>(tool)?;
+    let directory = working_directory()?;
+    let build = Build::read(tool, &parsed, &environment, &PathBuf::new())?;
+    for warning in &build.warnings {
+        loud.diagnostic(warning);
+    }
+    if build.selected.is_empty() {
+        return Ok(());
+    }
+    // -v wins over DH_QUIET for what is shown, as in debhelper's verbose_print.
+    let printer = Printer::new(tool, build.verbose, build.quiet && !build.verbose, environment.colour());
+    let context = Context { tool, environment, directory, build, printer };
+    body(&context, own)?;
+    log(&context)
+}
+
+/// For `--remaining-packages`: in an override target, a helper that has done
+/// its work says so in debian/PACKAGE.debhelper.log.
+fn log(context: &Context) -> Result<()> {
+    let build = &context.build;
+    let in_override = context.environment.filled("DH_INTERNAL_OVERRIDE").is_some_and(|value| value != "0");
+    if !in_override || build.no_act {
+        return Ok(());
+    }
+    for package in &build.selected {
+        let contents = format!("{}\n", context.tool).into_bytes();
+        apply::action(&Action::Append { path: build.log(package), contents })?;
+    }
+    Ok(())
+}
+
+fn arguments() -> Result<Vec<String>> {
+    std::env::args_os()
+        .skip(1)
+        .map(|word| {
+            word.into_string().map_err(|word| {
+                Error::Usage(
+                    Diagnostic::error(format!("the argument '{}' is not UTF-8", word.to_string_lossy()))
+                        .hint("use names in UTF-8"),
+                )
+            })
+        })
+        .collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "asked once, here")]
+fn working_directory() -> Result<PathBuf> {
+    std::env::current_dir().map_err(|error| Error::io("find", std::path::Path::new("the working directory"), &error))
+}

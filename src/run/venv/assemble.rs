@@ -1,0 +1,285 @@
+//! From what an installer left to a tree that can be shipped.
+//!
+//! Reads the tree, lets [`crate::helper::venv::tree`] decide, applies, and
+//! checks the result by reading it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::apply;
+use crate::error::{Diagnostic, Error, Result};
+use crate::helper::venv::dist_info;
+use crate::helper::venv::settings::{Bytecode, Keep};
+use crate::helper::venv::tree::{self, Frame, Installed};
+use crate::input::{self, Entry, Facts, Kind};
+use crate::plan::{Action, Plan, Process};
+
+use super::workshop::Workshop;
+
+/// Byte-compiles; see there for why not compileall.
+const COMPILE: &str = include_str!("../../../share/python/compile.py");
+
+/// A tree as it stands: listing, distributions.
+pub struct Contents {
+    /// All entries.
+    pub entries: Vec<Entry>,
+    /// The distributions in it.
+    pub distributions: Vec<Installed>,
+}
+
+/// Read a venv's listing and RECORD files.
+pub fn contents(root: &Path, site: &Path) -> Result<Contents> {
+    let entries = input::tree(root)?;
+    let mut distributions = Vec::new();
+    for entry in &entries {
+        let is_info = entry.path.extension() == Some(OsStr::new("dist-info")) && entry.path.parent() == Some(site);
+        if is_info && entry.kind == Kind::Directory {
+            let record = root.join(&entry.path).join("RECORD");
+            let text = input::text(&record)?.ok_or_else(|| {
+                Error::failed(format!("{} has no RECORD: its installation is incomplete", entry.path.display()))
+            })?;
+            distributions.push(tree::installed(&entry.path, &text, site));
+        }
+    }
+    Ok(Contents { entries, distributions })
+}
+
+/// Whose turn it is.
+pub enum Phase<'a> {
+    /// The dependencies have been installed into a new venv.
+    Dependencies,
+    /// The project's distributions have been added to these known ones.
+    Project(&'a BTreeSet<PathBuf>),
+    /// The packager's commands have changed or added these files; what belongs
+    /// to no distribution is recorded as the given one's.
+    Hooks(&'a BTreeSet<PathBuf>, Option<&'a Path>),
+}
+
+impl Workshop<'_> {
+    /// Bring the tree at `root` into its final form, and check that it is.
+    pub fn normalise(&self, root: &Path, phase: &Phase<'_>) -> Result<()> {
+        let frame = self.frame(root);
+        let site = frame.site();
+        let before = contents(root, &site)?;
+        let new: Vec<&Installed> = match phase {
+            Phase::Dependencies => before.distributions.iter().collect(),
+            Phase::Project(known) => {
+                before.distributions.iter().filter(|one| !known.contains(&one.directory)).collect()
+            }
+            Phase::Hooks(..) => Vec::new(),
+        };
+        let faults = tree::collisions(&before.distributions);
+        if !faults.is_empty() {
+            return Err(Error::Failed(faults));
+        }
+        let is_stale = |path: &Path| match phase {
+            Phase::Dependencies => true,
+            Phase::Project(_) => new.iter().any(|one| one.rows.contains_key(path) || path.starts_with(&one.directory)),
+            Phase::Hooks(changed, _) => changed.contains(path),
+        };
+        let mut rewritten = BTreeSet::new();
+        let mut plan = Plan::default();
+        for path in tree::unwanted(&before.entries) {
+            let byte_code = path.file_name() == Some(OsStr::new("__pycache__"));
+            if !byte_code || matches!(phase, Phase::Dependencies) {
+                plan.push(Action::Remove { path: root.join(path) });
+            } else {
+                // Byte code of earlier phases stays.
+                for entry in before.entries.iter().filter(|entry| entry.path.parent() == Some(&path)) {
+                    if is_stale(&entry.path) {
+                        plan.push(Action::Remove { path: root.join(&entry.path) });
+                    }
+                }
+            }
+        }
+        plan.extend(self.scripts(root, &frame, &before.entries, &new, &mut rewritten)?);
+        if matches!(phase, Phase::Dependencies) {
+            plan.extend(frame_files(root, &frame, &before.entries)?);
+        }
+        plan.extend(self.without_tests(root, &site, &before.entries, &new)?);
+        self.apply(&plan)?;
+        let modules: BTreeSet<&PathBuf> = match phase {
+            Phase::Hooks(changed, _) => changed.iter().collect(),
+            _ => new.iter().flat_map(|one| one.rows.keys()).collect(),
+        };
+        if self.settings.bytecode != Bytecode::None {
+            self.compile(root, &frame, &modules)?;
+        }
+        let after = contents(root, &site)?;
+        let forbidden = self.forbidden();
+        let facts = input::survey(root, &after.entries, &forbidden)?;
+        let (heir, excused) = match phase {
+            Phase::Hooks(changed, heir) => (*heir, *changed),
+            _ => (None, &rewritten),
+        };
+        let faults = tree::faults(&after.distributions, &facts, excused, &after.entries, &site, &forbidden);
+        if !faults.is_empty() {
+            return Err(Error::Failed(faults));
+        }
+        let mut plan = modes(root, &after.entries, &facts);
+        for (path, text) in tree::records(&after.distributions, &facts, &site, heir) {
+            let known = matches!(phase, Phase::Project(known) if path.parent().is_some_and(|parent| known.contains(parent)));
+            if !known {
+                plan.push(Action::Write { path: root.join(path), contents: text.into_bytes(), mode: 0o644 });
+            }
+        }
+        self.apply(&plan)
+    }
+
+    /// The tree's frame while it stands at `root`.
+    pub fn frame<'a>(&'a self, root: &'a Path) -> Frame<'a> {
+        Frame {
+            stage: root,
+            prefix: &self.settings.prefix,
+            interpreter: &self.interpreter,
+            package: &self.settings.package,
+            system_site_packages: self.settings.system_site_packages,
+        }
+    }
+
+    /// Scripts in bin/: those of entry points are written anew, the others get their interpreter line.
+    fn scripts(
+        &self,
+        root: &Path,
+        frame: &Frame<'_>,
+        entries: &[Entry],
+        new: &[&Installed],
+        rewritten: &mut BTreeSet<PathBuf>,
+    ) -> Result<Plan> {
+        let mut plan = Plan::default();
+        for distribution in new {
+            let file = root.join(&distribution.directory).join("entry_points.txt");
+            for script in input::text(&file)?.map(|text| dist_info::scripts(&text)).unwrap_or_default() {
+                let path = Path::new("bin").join(&script.name);
+                let contents = frame.console_script(&script.module, &script.attribute).into_bytes();
+                plan.push(Action::Write { path: root.join(&path), contents, mode: 0o755 });
+                rewritten.insert(path);
+            }
+        }
+        let claimed: BTreeSet<&Path> = new.iter().flat_map(|one| one.rows.keys().map(PathBuf::as_path)).collect();
+        for entry in entries {
+            let Kind::File { .. } = entry.kind else { continue };
+            let path = entry.path.as_path();
+            if path.parent() != Some(Path::new("bin")) || rewritten.contains(path) || !claimed.contains(path) {
+                continue;
+            }
+            let contents = input::bytes(&root.join(path))?.unwrap_or_default();
+            if let Some(contents) = frame.script(&contents) {
+                plan.push(Action::Write { path: root.join(path), contents, mode: 0o755 });
+                rewritten.insert(path.to_path_buf());
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Test suites that nothing needs.
+    fn without_tests(&self, root: &Path, site: &Path, entries: &[Entry], new: &[&Installed]) -> Result<Plan> {
+        let mut plan = Plan::default();
+        if self.settings.keep.contains(&Keep::Tests) {
+            return Ok(plan);
+        }
+        let mut suites: Vec<PathBuf> = tree::test_suites(entries, site)
+            .into_iter()
+            .filter(|suite| new.iter().any(|one| one.rows.keys().any(|path| path.starts_with(suite))))
+            .collect();
+        for entry in entries {
+            if suites.is_empty() {
+                break;
+            }
+            let outside = !suites.iter().any(|suite| entry.path.starts_with(suite));
+            if entry.path.extension() == Some(OsStr::new("py")) && outside {
+                let text = input::bytes(&root.join(&entry.path))?.unwrap_or_default();
+                suites.retain(|suite| !tree::mentions_suite(&entry.path, &text, suite, site));
+            }
+        }
+        for suite in suites {
+            plan.push(Action::Remove { path: root.join(suite) });
+        }
+        Ok(plan)
+    }
+
+    /// Byte-compile those of the paths that are modules.
+    fn compile(&self, root: &Path, frame: &Frame<'_>, paths: &BTreeSet<&PathBuf>) -> Result<()> {
+        let mut input = format!("{}\0{}", self.settings.bytecode.word(), self.jobs()).into_bytes();
+        let files: Vec<&&PathBuf> = paths
+            .iter()
+            .filter(|path| path.extension() == Some(OsStr::new("py")) && path.starts_with("lib"))
+            .filter(|path| input::is_file(&root.join(path)))
+            .collect();
+        if files.is_empty() {
+            return Ok(());
+        }
+        for path in files {
+            for absolute in [root.join(path), frame.prefix.join(path)] {
+                input.push(0);
+                input.extend_from_slice(absolute.as_os_str().as_bytes());
+            }
+        }
+        let process = Process::new(self.interpreter.target(), ["-I", "-S", "-c", COMPILE].map(OsString::from))
+            .environment(&self.environment)
+            .input(input);
+        self.apply(&Plan::new([Action::Run(process)]))
+    }
+
+    /// Texts that must not be in any file: the build's directories and the builder's home.
+    fn forbidden(&self) -> Vec<String> {
+        let mut all: BTreeSet<String> = BTreeSet::new();
+        let mut add = |path: &Path| {
+            let text = path.to_string_lossy().into_owned();
+            // "/", "/root", "/build" and the like stand in many a document.
+            if path.components().count() > 2 {
+                all.insert(text);
+            }
+        };
+        add(&self.context.directory);
+        add(&self.work);
+        add(self.cache.root());
+        if let Some(home) = self.context.environment.text("HOME") {
+            add(Path::new(home.trim_end_matches('/')));
+        }
+        all.into_iter().collect()
+    }
+}
+
+/// What the venv module made: configuration, links to the interpreter, files to source.
+fn frame_files(root: &Path, frame: &Frame<'_>, entries: &[Entry]) -> Result<Plan> {
+    let mut plan = Plan::default();
+    let cfg = frame.pyvenv_cfg().into_bytes();
+    plan.push(Action::Write { path: root.join("pyvenv.cfg"), contents: cfg, mode: 0o644 });
+    for (path, target) in frame.interpreter_links() {
+        plan.push(Action::Symlink { path: root.join(path), target });
+    }
+    for entry in entries {
+        let name = entry.path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        if entry.path.parent() == Some(Path::new("bin")) && name.starts_with("activate") {
+            let path = root.join(&entry.path);
+            let contents = frame.relocated(&input::bytes(&path)?.unwrap_or_default());
+            plan.push(Action::Write { path, contents, mode: 0o644 });
+        }
+    }
+    Ok(plan)
+}
+
+
+fn modes(root: &Path, entries: &[Entry], facts: &BTreeMap<PathBuf, Facts>) -> Plan {
+    let mut plan = Plan::default();
+    for entry in entries {
+        if let Kind::File { mode, .. } = entry.kind {
+            let right = tree::mode(&entry.path, mode, facts.get(&entry.path));
+            if right != mode {
+                plan.push(Action::Mode { path: root.join(&entry.path), mode: right });
+            }
+        }
+    }
+    plan
+}
+
+/// One diagnostic for a child that failed, with the end of what it said.
+pub fn failure(what: &str, output: &apply::Output) -> Diagnostic {
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let tail = lines[lines.len().saturating_sub(25)..].join("\n    ");
+    Diagnostic::error(format!("{what} failed ({}):\n    {tail}", output.status))
+}

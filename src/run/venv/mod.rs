@@ -1,0 +1,569 @@
+//! dh_venv and dh_venv_place: the order of things.
+//!
+//! settings → inputs → project wheels → exact distributions → the
+//! dependencies' tree (from the cache, or installed and normalised) → the
+//! project on top → the packager's commands and tests → what the package
+//! must say about it. Decisions are in [`crate::helper::venv`].
+
+mod assemble;
+mod cache;
+mod depends;
+mod describe;
+pub mod place;
+mod project;
+mod resolve;
+mod workshop;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::apply;
+use crate::debian::pkgfile;
+use crate::error::{Diagnostic, Error, Result, Severity};
+use crate::helper::venv::cli::Options;
+use crate::helper::venv::distribution::{self, Distribution, Shape, digest, hex};
+use crate::helper::venv::installer;
+use crate::helper::venv::place::Outcome;
+use crate::helper::venv::settings::{self, Item, Keep, Present, Settings};
+use crate::input::{self, Kind};
+use crate::plan::{Action, Plan, Process};
+use crate::run::Context;
+
+use assemble::{Phase, failure};
+use project::ProjectWheel;
+use resolve::Wanted;
+use workshop::Workshop;
+
+/// Imports modules and tells which fail.
+const IMPORTS: &str = include_str!("../../../share/python/imports.py");
+
+/// The body of dh_venv.
+pub fn run(context: &Context, options: Options) -> Result<()> {
+    if let Some(rules) = &options.from_dh_virtualenv {
+        return from_dh_virtualenv(context, rules);
+    }
+    for settings in requests(context, &options)? {
+        if context.build.no_act {
+            context.printer.plan(&outline(&settings));
+            continue;
+        }
+        let work = context.directory.join(crate::helper::venv::place::stage(&settings.package)).join("work");
+        let result = Workshop::open(context, &settings, work.clone()).and_then(|workshop| workshop.build());
+        // What is left of a failed run helps nobody find its cause: the messages do.
+        let cleaned = apply::remove(&work);
+        result?;
+        cleaned?;
+    }
+    Ok(())
+}
+
+/// What `--no-act` can show: what will be decided on the way is not known yet.
+fn outline(settings: &Settings) -> Plan {
+    let stage = crate::helper::venv::place::stage(&settings.package);
+    Plan::new([
+        Action::Remove { path: stage.join("venv") },
+        Action::Directory { path: stage.join("venv") },
+        Action::Write { path: stage.join("outcome.json"), contents: Vec::new(), mode: 0o644 },
+    ])
+}
+
+fn from_dh_virtualenv(context: &Context, rules: &str) -> Result<()> {
+    let path = Path::new(rules);
+    let Some(text) = input::text(path)? else {
+        return Err(Diagnostic::error(format!("there is no file {rules}"))
+            .hint("give the path of the debian/rules that calls dh_virtualenv: --from-dh-virtualenv=debian/rules")
+            .into());
+    };
+    let control = input::text(Path::new("debian/control"))?.unwrap_or_default();
+    let converted = crate::helper::venv::from_dh_virtualenv::convert(&text, path, &control);
+    for note in &converted.notes {
+        context.printer.diagnostic(note);
+    }
+    context.printer.output(&converted.venv);
+    Ok(())
+}
+
+/// Whether a package gets a venv: it has a .venv file, or it is the source's
+/// only binary package and the source holds a Python project or requirements.
+pub fn has_venv(context: &Context, package: &str) -> Result<bool> {
+    if pkgfile::find(&context.build, package, "venv")?.is_some() {
+        return Ok(true);
+    }
+    let present = present(context, &[])?;
+    let by_default = context.build.binaries.len() == 1 && !any_file(context)?;
+    Ok(by_default && (!present.projects.is_empty() || !present.requirements.is_empty()))
+}
+
+fn any_file(context: &Context) -> Result<bool> {
+    for binary in &context.build.binaries {
+        if pkgfile::find(&context.build, &binary.name, "venv")?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Settings of every selected package that gets a venv. All faults are reported at once.
+fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
+    let mut faults = Vec::new();
+    let mut all = Vec::new();
+    let any_file = any_file(context)?;
+    let single = context.build.binaries.len() == 1;
+    for binary in context.build.packages() {
+        let file = pkgfile::find(&context.build, &binary.name, "venv")?;
+        let asked = !options.given().is_empty() && (single || context.build.selected.len() == 1);
+        if file.is_none() && !asked && (any_file || !single) {
+            continue;
+        }
+        let mut paragraphs = Vec::new();
+        if let Some(file) = &file {
+            let (parsed, found) = crate::debian::paragraph::parse(&file.text, &file.path);
+            faults.extend(file.warnings.iter().cloned());
+            faults.extend(found);
+            paragraphs = parsed;
+        }
+        let mut named: Vec<String> = options.project.clone();
+        let field = paragraphs.first().and_then(|paragraph| paragraph.get("Project"));
+        named.extend(field.into_iter().flat_map(|field| field.words().map(|(_, word)| word.to_owned())));
+        let present = present(context, &named)?;
+        let pair = file.as_ref().map(|file| (file.path.as_path(), paragraphs.as_slice()));
+        let (settings, found) = settings::read(&binary.name, pair, options, &present);
+        faults.extend(found);
+        if !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
+            faults.push(
+                Diagnostic::error(format!("package {} has a venv, but its Depends lacks ${{venv:Depends}}", binary.name))
+                    .at(binary.location("Depends"))
+                    .hint("add ${venv:Depends} to Depends: without it the package installs where it cannot run"),
+            );
+        }
+        all.extend(settings);
+    }
+    if all.is_empty() && faults.is_empty() && !any_file && !single {
+        faults.push(
+            Diagnostic::error("no package has a venv")
+                .hint("write debian/PACKAGE.venv for the package that shall get it; dh_venv(1) has the fields"),
+        );
+    }
+    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        return Err(Error::Failed(faults));
+    }
+    for warning in &faults {
+        context.printer.diagnostic(warning);
+    }
+    Ok(all)
+}
+
+fn lists_venv_depends(field: Option<&str>) -> bool {
+    field.is_some_and(|text| text.contains("${venv:Depends}"))
+}
+
+/// What of the source decides defaults.
+fn present(context: &Context, named: &[String]) -> Result<Present> {
+    let mut present = Present::default();
+    let root = &context.directory;
+    for directory in named.iter().map(String::as_str).chain(["."]) {
+        let at = root.join(directory);
+        if input::is_file(&at.join("pyproject.toml")) || input::is_file(&at.join("setup.py")) {
+            present.projects.insert(directory.to_owned());
+        }
+        if input::is_file(&at.join("requirements.txt")) {
+            present.requirements.insert(directory.to_owned());
+        }
+    }
+    present.wheelhouse =
+        ["debian/wheelhouse", "wheelhouse"].into_iter().find(|name| input::is_directory(&root.join(name))).map(str::to_owned);
+    Ok(present)
+}
+
+impl Workshop<'_> {
+    fn build(&self) -> Result<()> {
+        let settings = self.settings;
+        if let Some(wheelhouse) = &settings.wheelhouse {
+            if !input::is_directory(&self.context.directory.join(&wheelhouse.text)) {
+                return Err(wheelhouse
+                    .error(format!("there is no directory '{}'", wheelhouse.text))
+                    .hint("correct the field Wheelhouse, or make it with 'deb-build-app vendor'")
+                    .into());
+            }
+        }
+        let inputs = self.read_inputs()?;
+        let wheels = self.project_wheels(&inputs.directories)?;
+        let wanted = self.wanted(&inputs, &wheels)?;
+        let stage = self.context.directory.join(crate::helper::venv::place::stage(&settings.package));
+        let venv = stage.join("venv");
+        let mut plan = Plan::default();
+        for name in ["venv", "files", "outcome.json"] {
+            plan.push(Action::Remove { path: stage.join(name) });
+        }
+        self.apply(&plan)?;
+        self.dependencies(&wanted, &venv)?;
+        let site = self.frame(&venv).site();
+        let known: BTreeSet<PathBuf> =
+            assemble::contents(&venv, &site)?.distributions.into_iter().map(|one| one.directory).collect();
+        self.install_project(&wheels, &wanted, &venv)?;
+        self.normalise(&venv, &Phase::Project(&known))?;
+        self.hooks(&venv, &known)?;
+        self.check_commands(&venv)?;
+        self.check_imports(&venv, &known)?;
+        self.tests(&venv)?;
+        self.describe(&stage, &wanted, &wheels, &known)
+    }
+
+    /// The dependencies' tree at `venv`: from the cache, or installed, normalised and kept.
+    fn dependencies(&self, wanted: &Wanted, venv: &Path) -> Result<()> {
+        let options = self.tree_options();
+        let minor = self.interpreter.minor();
+        let architecture = self.context.build.architectures.host()?.to_owned();
+        let shape =
+            Shape { python: &minor, architecture: &architecture, prefix: &self.settings.prefix, options: &options };
+        let mut makers = vec![
+            self.installer.label(),
+            concat!("dh-venv ", env!("CARGO_PKG_VERSION")).to_owned(),
+            format!("interpreter {} {}", self.interpreter.target().display(), self.interpreter.soabi),
+            format!("package {}", self.settings.package),
+        ];
+        let unsure = wanted.distributions.iter().any(|one| one.source || one.line.is_some());
+        if unsure && self.may_build(wanted) {
+            makers.push(self.build_inputs()?);
+        }
+        let key = distribution::cache_key(&wanted.distributions, &shape, &makers);
+        if self.cache.restore(&key, venv)? {
+            self.context.printer.note(&format!("the dependencies of {} come from the cache", self.settings.package));
+            return Ok(());
+        }
+        // Installed beside, and moved when it is whole.
+        let fresh = self.work.join("fresh");
+        let process = installer::make_venv(
+            &self.interpreter.target(),
+            &fresh,
+            &self.settings.package,
+            self.settings.system_site_packages,
+        );
+        self.quietly("making a venv", &process)?;
+        self.install(&wanted.distributions, wanted, &fresh)?;
+        self.normalise(&fresh, &Phase::Dependencies)?;
+        self.cache.store(&key, &fresh)?;
+        self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))
+    }
+
+    /// Whether any distribution may have to be built from source here.
+    fn may_build(&self, wanted: &Wanted) -> bool {
+        !wanted.sources.only_binary.iter().any(|value| value == ":all:")
+    }
+
+    /// The options that change the tree, for id and key.
+    fn tree_options(&self) -> Vec<String> {
+        let settings = self.settings;
+        let mut options = vec![
+            format!("bytecode={}", settings.bytecode.word()),
+            format!("system-site-packages={}", settings.system_site_packages),
+        ];
+        if settings.keep.contains(&Keep::Tests) {
+            options.push("keep=tests".to_owned());
+        }
+        options
+    }
+
+    /// Install exact distributions into a venv.
+    fn install(&self, distributions: &[Distribution], wanted: &Wanted, venv: &Path) -> Result<()> {
+        if distributions.is_empty() {
+            return Ok(());
+        }
+        let preinstall: BTreeSet<String> = self
+            .settings
+            .preinstall
+            .iter()
+            .map(|item| crate::helper::venv::name::normalise(item.text.split(['=', '<', '>', '~', '!', '[', ' ', ';']).next().unwrap_or_default()))
+            .collect();
+        let (first, rest): (Vec<&Distribution>, Vec<&Distribution>) =
+            distributions.iter().partition(|one| preinstall.contains(&one.name));
+        for (name, part) in [("preinstall", first), ("requirements", rest)] {
+            if part.is_empty() {
+                continue;
+            }
+            let lines: Vec<String> = part.iter().map(|one| one.requirement()).collect();
+            let file = self.note(&format!("{name}.txt"), &(lines.join("\n") + "\n"))?;
+            let hashed = part.iter().all(|one| !one.hashes.is_empty());
+            let mut process =
+                installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, hashed);
+            if part.iter().any(|one| one.source || one.line.is_some()) {
+                process.environment.extend(self.build_flags()?);
+            }
+            self.run_installer("installing the requirements", process.directory(&self.context.directory), wanted)?;
+        }
+        Ok(())
+    }
+
+    fn install_project(&self, wheels: &[ProjectWheel], wanted: &Wanted, venv: &Path) -> Result<()> {
+        if wheels.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
+        let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
+        let process =
+            installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
+        self.run_installer("installing the project", process, wanted)
+    }
+
+    fn run_installer(&self, what: &str, process: Process, wanted: &Wanted) -> Result<()> {
+        let process = self.with_environment(&process);
+        self.context.printer.plan(&Plan::new([Action::Run(process.clone())]));
+        let output = apply::capture(&process)?;
+        if output.success {
+            return Ok(());
+        }
+        let fault = self.explain(failure(what, &output), &output);
+        Err(self.place(fault, &output, &wanted.places).into())
+    }
+
+    /// Environment of the packager's commands: the venv is active. The scripts
+    /// of bin/ name the final prefix, so PATH finds stand-ins that start them
+    /// with the interpreter of the stage.
+    fn activated(&self, venv: &Path) -> Result<BTreeMap<OsString, OsString>> {
+        let shims = self.work.join("bin");
+        let mut plan = Plan::new([Action::Remove { path: shims.clone() }]);
+        for entry in input::names(&venv.join("bin"))? {
+            let path = venv.join("bin").join(&entry);
+            let name = entry.to_string_lossy().into_owned();
+            let shim = shims.join(&entry);
+            let script = input::bytes(&path)?.unwrap_or_default();
+            if matches!(input::kind(&path)?, Some(Kind::File { .. })) && script.starts_with(b"#!") && !name.starts_with("activate") {
+                let quote = |path: &Path| crate::plan::quote(&path.to_string_lossy());
+                let text =
+                    format!("#!/bin/sh\nexec {} {} \"$@\"\n", quote(&venv.join("bin/python")), quote(&path));
+                plan.push(Action::Write { path: shim, contents: text.into_bytes(), mode: 0o755 });
+            }
+        }
+        self.apply(&plan)?;
+        let mut environment = self.environment.clone();
+        let old = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+        let mut path = OsString::from(&shims);
+        path.push(":");
+        path.push(venv.join("bin"));
+        path.push(":");
+        path.push(old);
+        environment.insert("PATH".into(), path);
+        environment.insert("VIRTUAL_ENV".into(), venv.into());
+        environment.insert("DH_VENV_PREFIX".into(), self.settings.prefix.clone().into());
+        Ok(environment)
+    }
+
+    /// After-Install: what the commands change and add is part of the venv.
+    fn hooks(&self, venv: &Path, known: &BTreeSet<PathBuf>) -> Result<()> {
+        if self.settings.after_install.is_empty() {
+            return Ok(());
+        }
+        let before = input::survey(venv, &input::tree(venv)?, &[])?;
+        let environment = self.activated(venv)?;
+        for item in &self.settings.after_install {
+            self.command("After-Install", item, &environment)?;
+        }
+        let after = input::survey(venv, &input::tree(venv)?, &[])?;
+        let changed: BTreeSet<PathBuf> = after
+            .iter()
+            .filter(|(path, facts)| before.get(*path).map(|old| old.sha256) != Some(facts.sha256))
+            .map(|(path, _)| path.clone())
+            .collect();
+        let contents = assemble::contents(venv, &self.frame(venv).site())?;
+        let own = contents.distributions.iter().find(|one| !known.contains(&one.directory));
+        let heir = own.or(contents.distributions.first()).map(|one| one.directory.clone());
+        self.normalise(venv, &Phase::Hooks(&changed, heir.as_deref()))
+    }
+
+    /// Test: commands in the finished venv, which must leave it as it is.
+    fn tests(&self, venv: &Path) -> Result<()> {
+        let nocheck = self.context.environment.build_option("nocheck").is_some();
+        if self.settings.tests.is_empty() || nocheck {
+            return Ok(());
+        }
+        let before = input::tree(venv)?;
+        let environment = self.activated(venv)?;
+        for item in &self.settings.tests {
+            self.command("Test", item, &environment)?;
+        }
+        let after = input::tree(venv)?;
+        let old: BTreeSet<&PathBuf> = before.iter().map(|entry| &entry.path).collect();
+        let mut plan = Plan::default();
+        for entry in after.iter().rev().filter(|entry| !old.contains(&entry.path)) {
+            plan.push(Action::Remove { path: venv.join(&entry.path) });
+        }
+        self.apply(&plan)?;
+        let kept: Vec<_> = after.iter().filter(|entry| old.contains(&entry.path)).collect();
+        match before.iter().find(|entry| !kept.contains(entry)) {
+            Some(entry) => Err(Diagnostic::error(format!("a Test command changed {} in the venv", entry.path.display()))
+                .hint("tests must not write into the package; do lasting changes in After-Install")
+                .into()),
+            None => Ok(()),
+        }
+    }
+
+    fn command(&self, field: &str, item: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<()> {
+        let process = Process::new("/bin/sh", ["-e", "-c", item.text.as_str()])
+            .environment(environment)
+            .directory(&self.context.directory);
+        self.context.printer.note(&format!("{field}: {}", item.text));
+        apply::run(&process).map_err(|error| {
+            let reason = error.diagnostics().first().map(|fault| fault.message.clone()).unwrap_or_default();
+            let status = reason.rsplit(": ").next().unwrap_or_default().to_owned();
+            item.error(format!("{field} command failed ({status}): {}", item.text))
+                .hint("its output stands above; the venv is active, the directory is that of the source")
+                .into()
+        })
+    }
+
+    fn check_commands(&self, venv: &Path) -> Result<()> {
+        let scripts: Vec<String> =
+            input::names(&venv.join("bin"))?.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+        let faults: Vec<Diagnostic> = self
+            .settings
+            .commands
+            .iter()
+            .filter(|link| !scripts.contains(&link.entry))
+            .map(|link| {
+                let item = Item { text: link.entry.clone(), location: link.location.clone() };
+                let fault = item.error(format!("the venv has no script '{}' for the command '{}'", link.entry, link.name));
+                let hint = match crate::error::nearest(&link.entry, scripts.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("scripts are: {}", scripts.join(", ")),
+                };
+                fault.hint(hint)
+            })
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(Error::Failed(faults)) }
+    }
+
+    /// Import the top-level modules of the project, and of the dependencies
+    /// when they are new; a success is remembered.
+    fn check_imports(&self, venv: &Path, known: &BTreeSet<PathBuf>) -> Result<()> {
+        let site = self.frame(venv).site();
+        let contents = assemble::contents(venv, &site)?;
+        let modules = |own: bool| -> BTreeSet<String> {
+            let suffix = format!(".{}.so", self.interpreter.soabi);
+            contents
+                .distributions
+                .iter()
+                .filter(|one| known.contains(&one.directory) != own)
+                .flat_map(|one| one.rows.keys())
+                .filter_map(|path| top_level(path.strip_prefix(&site).ok()?, &suffix))
+                .collect()
+        };
+        let records: Vec<String> = contents
+            .distributions
+            .iter()
+            .map(|one| {
+                let rows: Vec<String> = one.rows.iter().map(|(path, row)| format!("{} {}", path.display(), row.hash)).collect();
+                digest(rows.iter().map(String::as_str))
+            })
+            .collect();
+        let key = digest(
+            ["dh-venv-imports 1", &self.interpreter.minor(), &self.installed_packages()?]
+                .into_iter()
+                .chain(records.iter().map(String::as_str)),
+        );
+        if self.cache.text(&key).is_some() {
+            return Ok(());
+        }
+        let own = modules(true);
+        let all: BTreeSet<String> = own.iter().cloned().chain(modules(false)).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let arguments = ["-I", "-c", IMPORTS].map(OsString::from).into_iter().chain(all.iter().map(OsString::from));
+        let process = Process::new(venv.join("bin/python"), arguments)
+            .environment(&self.environment)
+            .directory(&self.work);
+        let output = apply::capture(&process)?;
+        let failures: Vec<(String, String, String)> = serde_json::from_slice(&output.stdout)
+            .map_err(|_| Error::from(failure("importing the modules", &output)))?;
+        let mut faults = Vec::new();
+        for (module, kind, text) in &failures {
+            let missing_library = text.contains("cannot open shared object file");
+            let is_error = (own.contains(module) && kind == "ImportError") || missing_library;
+            let message = format!("module {module} cannot be imported: {text}");
+            if is_error {
+                let hint = if missing_library {
+                    "the library is not installed: add its package to Build-Depends, or use a wheel that carries it"
+                } else {
+                    "a requirement is missing, or the module needs something that only the target machine has"
+                };
+                faults.push(Diagnostic::error(message).hint(hint));
+            } else if own.contains(module) {
+                self.context.printer.diagnostic(&Diagnostic::warning(message));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Error::Failed(faults));
+        }
+        self.cache.keep_text(&key, "imported")
+    }
+
+    /// Leave what dh_venv_place needs.
+    fn describe(&self, stage: &Path, wanted: &Wanted, wheels: &[ProjectWheel], known: &BTreeSet<PathBuf>) -> Result<()> {
+        let venv = stage.join("venv");
+        let site = self.frame(&venv).site();
+        let contents = assemble::contents(&venv, &site)?;
+        let facts = input::survey(&venv, &contents.entries, &[])?;
+        let has_elf = facts.iter().find(|(_, facts)| facts.elf);
+        let binary = self.context.build.binaries.iter().find(|binary| binary.name == self.settings.package);
+        if let (Some((path, _)), Some(binary)) = (has_elf, binary.filter(|binary| binary.architecture == "all")) {
+            return Err(Diagnostic::error(format!(
+                "package {} is 'Architecture: all', but {} is compiled for one architecture",
+                self.settings.package,
+                path.display()
+            ))
+            .at(binary.location("Architecture"))
+            .hint("write 'Architecture: any'")
+            .into());
+        }
+        let metadata = self.metadata(&venv, &contents)?;
+        self.check_requirements(&metadata, wheels)?;
+        let mut depends = self.interpreter_depends()?;
+        depends.extend(self.standard_library_depends(&venv, &contents, known)?);
+        depends.extend(self.native_depends(&venv, &facts)?);
+        depends.sort();
+        depends.dedup();
+        // The project's part of the id: what it installed, without who built it.
+        let mut rows: Vec<String> = Vec::new();
+        for one in contents.distributions.iter().filter(|one| !known.contains(&one.directory)) {
+            for path in one.rows.keys().filter(|path| path.file_name() != Some(OsStr::new("WHEEL"))) {
+                let hash = facts.get(path).map(|facts| hex(&facts.sha256)).unwrap_or_default();
+                if path.file_name() != Some(OsStr::new("RECORD")) {
+                    rows.push(format!("{} {hash}", path.display()));
+                }
+            }
+        }
+        let options = self.tree_options();
+        let minor = self.interpreter.minor();
+        let architecture = self.context.build.architectures.host()?.to_owned();
+        let shape =
+            Shape { python: &minor, architecture: &architecture, prefix: &self.settings.prefix, options: &options };
+        let id = distribution::venv_id(&wanted.distributions, &shape, &digest(rows.iter().map(String::as_str)));
+        let outcome = Outcome {
+            prefix: self.settings.prefix.clone(),
+            overrides: self.overrides(&venv, &contents, &facts)?,
+            commands: self.settings.commands.iter().map(|link| (link.name.clone(), link.entry.clone())).collect(),
+            depends,
+            id,
+        };
+        let mut plan = self.documents(stage, &outcome.id, &venv, &contents)?;
+        let mut text = serde_json::to_string_pretty(&outcome).map_err(|error| Error::failed(error.to_string()))?;
+        text.push('\n');
+        plan.push(Action::Write { path: stage.join("outcome.json"), contents: text.into_bytes(), mode: 0o644 });
+        self.apply(&plan)
+    }
+}
+
+/// The module that a file of site-packages makes importable at the top level.
+fn top_level(path: &Path, extension: &str) -> Option<String> {
+    let mut parts = path.components().map(|part| part.as_os_str().to_str());
+    let first = parts.next()??;
+    let name = match parts.next() {
+        Some(second) if second == Some("__init__.py") && parts.next().is_none() => first,
+        Some(_) => return None,
+        None => first.strip_suffix(".py").or_else(|| first.strip_suffix(extension)).or_else(|| first.strip_suffix(".abi3.so"))?,
+    };
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    // Modules that are run at start, or only by their own tools, are no API.
+    (plain && !name.starts_with("__") && name != "conftest" && name != "setup").then(|| name.to_owned())
+}

@@ -1,0 +1,318 @@
+//! The project's own wheels: built from a copy of the source, kept in the
+//! cache under everything that went into them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use crate::apply;
+use crate::error::{Diagnostic, Location, Result};
+use crate::helper::venv::distribution::{self, Distribution, digest, hex};
+use crate::helper::venv::installer::{self, BuildEnvironment};
+use crate::helper::venv::interpreter::WheelName;
+use crate::helper::venv::name::normalise;
+use crate::helper::venv::pyproject::Pyproject;
+use crate::helper::venv::settings::{Item, below};
+use crate::helper::venv::version;
+use crate::input::{self, Kind};
+use crate::plan::{Action, Plan, Process};
+
+use super::assemble::failure;
+use super::workshop::Workshop;
+
+/// A wheel of the project.
+#[derive(Debug, Clone)]
+pub struct ProjectWheel {
+    /// Normalised name.
+    pub name: String,
+    /// Version of the wheel.
+    pub version: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The directory it was built from.
+    pub project: Item,
+}
+
+/// Names directly under the source that are no part of the project.
+const NOT_SOURCE: [&str; 7] = ["debian", ".git", ".hg", ".svn", ".bzr", ".pc", "wheelhouse"];
+
+impl Workshop<'_> {
+    /// Wheels of the settings' projects and of the other local `directories`, built or from the cache.
+    pub fn project_wheels(&self, directories: &[Item]) -> Result<Vec<ProjectWheel>> {
+        let mut projects: Vec<&Item> = self.settings.projects.iter().collect();
+        for directory in directories {
+            if !projects.iter().any(|other| same_directory(&other.text, &directory.text)) {
+                projects.push(directory);
+            }
+        }
+        if projects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let source = self.source_digest()?;
+        projects.into_iter().map(|project| self.project_wheel(project, &source)).collect()
+    }
+
+    fn project_wheel(&self, project: &Item, source: &str) -> Result<ProjectWheel> {
+        let pyproject = self.pyproject(&project.text)?;
+        let constraints = self.build_requirements(&pyproject)?;
+        let version = self.changelog_version()?;
+        let key = digest(
+            [
+                "dh-venv-wheel 1",
+                env!("CARGO_PKG_VERSION"),
+                source,
+                &project.text,
+                &self.interpreter.soabi,
+                &self.interpreter.minor(),
+                &self.installer.label(),
+                constraints.as_deref().unwrap_or("system"),
+                version.as_deref().unwrap_or_default(),
+                self.context.environment.text("SOURCE_DATE_EPOCH").unwrap_or_default(),
+                &self.build_inputs()?,
+            ]
+            .into_iter(),
+        );
+        let out = self.work.join("wheels").join(normalise(&project.text));
+        if !self.cache.restore(&key, &out)? {
+            self.build_wheel(project, constraints.as_deref(), version.as_deref(), &out)?;
+            self.cache.store(&key, &out)?;
+        }
+        let file = input::names(&out)?.into_iter().find(|name| name.to_string_lossy().ends_with(".whl"));
+        let name = file.as_ref().and_then(|file| file.to_str()?.parse::<WheelName>().ok());
+        let (Some(file), Some(name)) = (file, name) else {
+            return Err(project.error(format!("building '{}' left no wheel", project.text)).into());
+        };
+        let wheel = ProjectWheel {
+            name: normalise(&name.name),
+            version: name.version,
+            path: out.join(file),
+            project: project.clone(),
+        };
+        if let Some(expected) = version.filter(|expected| !version::same(expected, &wheel.version)) {
+            self.context.printer.diagnostic(
+                &Diagnostic::warning(format!(
+                    "{} says version {}, debian/changelog says {expected}",
+                    wheel.name, wheel.version
+                ))
+                .at(Location::line("debian/changelog", 1))
+                .hint("make them agree, or users see two versions of one thing"),
+            );
+        }
+        Ok(wheel)
+    }
+
+    /// pyproject.toml of a project, or an empty one.
+    pub fn pyproject(&self, project: &str) -> Result<Pyproject> {
+        let path = below(project, "pyproject.toml");
+        match input::text(&self.context.directory.join(&path))? {
+            Some(text) => Pyproject::parse(&text, Path::new(&path)),
+            None => Ok(Pyproject::default()),
+        }
+    }
+
+    /// Build requirements as exact `name==version` lines, or `None` where
+    /// Debian's own packages shall build it.
+    fn build_requirements(&self, pyproject: &Pyproject) -> Result<Option<String>> {
+        let wanted = pyproject.build_requires.join("\n");
+        if wanted.is_empty() {
+            return Ok(Some(String::new()));
+        }
+        let file = self.note("build-requirements.txt", &wanted)?;
+        let python = self.bare_venv("build-venv", false)?;
+        let process = installer::resolve(&self.installer, &python, &file, &self.sources());
+        let output = apply::capture(&self.with_environment(&process))?;
+        if output.success {
+            let found = self.resolved(&output.stdout, &Default::default())?;
+            return Ok(Some(found.iter().map(pin).collect::<Vec<_>>().join("\n")));
+        }
+        // Without network, and without the backend in the wheelhouse: Debian's own.
+        let backend = pyproject.backend_module();
+        let check = Process::new(self.interpreter.target(), ["-I", "-c", &format!("import {backend}")].map(OsString::from))
+            .environment(&self.environment);
+        if self.settings.offline && apply::capture(&check)?.success {
+            return Ok(None);
+        }
+        let fault = failure("resolving the project's build requirements", &output).at(pyproject.location());
+        Err(fault
+            .hint(if self.settings.offline {
+                format!("put {} into the wheelhouse, or add Debian's package of it (python3-{backend}) to Build-Depends",
+                    pyproject.build_requires.join(", "))
+            } else {
+                "correct [build-system] requires, or vendor the wheels with deb-build-app vendor".to_owned()
+            })
+            .into())
+    }
+
+    fn build_wheel(
+        &self,
+        project: &Item,
+        constraints: Option<&str>,
+        version: Option<&str>,
+        out: &Path,
+    ) -> Result<()> {
+        let copy = self.work.join("source");
+        let mut plan = Plan::default();
+        plan.push(Action::Remove { path: copy.clone() });
+        plan.push(Action::CopyTree {
+            from: self.context.directory.clone(),
+            to: copy.clone(),
+            without: NOT_SOURCE.map(OsString::from).to_vec(),
+        });
+        plan.push(Action::Directory { path: out.to_path_buf() });
+        self.apply(&plan)?;
+        let build = match constraints {
+            Some(lines) => BuildEnvironment::Isolated(self.note("build-constraints.txt", lines)?),
+            None => BuildEnvironment::System,
+        };
+        let python = self.bare_venv("build-venv", build == BuildEnvironment::System)?;
+        let mut process =
+            installer::wheel(&self.installer, &python, &copy.join(&project.text), out, &self.sources(), &build);
+        process.environment.extend(self.build_flags()?);
+        if let Some(version) = version {
+            for name in ["SETUPTOOLS_SCM_PRETEND_VERSION", "PBR_VERSION", "PDM_BUILD_SCM_VERSION"] {
+                process.environment.insert(name.into(), version.into());
+            }
+        }
+        let output = apply::capture(&self.with_environment(&process))?;
+        self.context.printer.plan(&Plan::new([Action::Run(process)]));
+        if output.success {
+            return Ok(());
+        }
+        let fault = failure(&format!("building the project in '{}'", project.text), &output);
+        Err(self.explain(fault, &output).into())
+    }
+
+    /// A venv with nothing in it, for `--python` of the installers; made once.
+    pub fn bare_venv(&self, name: &str, system_site_packages: bool) -> Result<PathBuf> {
+        let name = if system_site_packages { format!("{name}-system") } else { name.to_owned() };
+        let directory = self.work.join(name);
+        if input::kind(&directory)?.is_none() {
+            let process = installer::make_venv(
+                &self.interpreter.target(),
+                &directory,
+                &self.settings.package,
+                system_site_packages,
+            );
+            self.quietly("making a venv", &process)?;
+        }
+        Ok(directory.join("bin/python"))
+    }
+
+    /// Digest of all that the project's build can read of the source.
+    fn source_digest(&self) -> Result<String> {
+        let root = &self.context.directory;
+        let mut lines = Vec::new();
+        for top in input::names(root)? {
+            if NOT_SOURCE.iter().any(|name| top == *name) {
+                continue;
+            }
+            let path = root.join(&top);
+            let label = top.to_string_lossy().into_owned();
+            match input::kind(&path)? {
+                Some(Kind::File { mode, .. }) => {
+                    lines.push(format!("{label} {mode:o} {}", hex(&input::digest(&path)?)));
+                }
+                Some(Kind::Link(target)) => lines.push(format!("{label} -> {}", target.display())),
+                Some(Kind::Directory) => {
+                    let entries = input::tree(&path)?;
+                    let facts = input::survey(&path, &entries, &[])?;
+                    for entry in &entries {
+                        let digest = facts.get(&entry.path).map(|facts| hex(&facts.sha256)).unwrap_or_default();
+                        let kind = match &entry.kind {
+                            Kind::File { mode, .. } => format!("{mode:o}"),
+                            other => format!("{other:?}"),
+                        };
+                        lines.push(format!("{label}/{} {kind} {digest}", entry.path.display()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(digest(lines.iter().map(String::as_str)))
+    }
+
+    /// What a build from source depends on besides its source: installed packages and flags.
+    pub fn build_inputs(&self) -> Result<String> {
+        let mut lines = vec![self.installed_packages()?];
+        for (name, value) in self.context.environment.all() {
+            let name = name.to_string_lossy();
+            let decides = name.ends_with("FLAGS") && name != "MAKEFLAGS" && name != "MFLAGS"
+                || name.starts_with("DEB_BUILD_MAINT")
+                || matches!(&*name, "CC" | "CXX" | "LD" | "DEB_HOST_ARCH");
+            if decides {
+                lines.push(format!("{name}={}", value.to_string_lossy()));
+            }
+        }
+        for option in ["noopt", "nostrip"] {
+            lines.push(format!("{option} {}", self.context.environment.build_option(option).is_some()));
+        }
+        Ok(digest(lines.iter().map(String::as_str)))
+    }
+
+    /// Digest of names, versions and architectures of the installed Debian packages.
+    pub fn installed_packages(&self) -> Result<String> {
+        let text = input::bytes(Path::new("/var/lib/dpkg/status"))?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let wanted = ["Package: ", "Status: ", "Version: ", "Architecture: "];
+        Ok(digest(text.lines().filter(|line| wanted.iter().any(|field| line.starts_with(field)))))
+    }
+
+    /// Compiler flags as policy 4.9.1 and dpkg-buildflags want them, without
+    /// debugging data: it would name the build's directories and is not shipped.
+    pub fn build_flags(&self) -> Result<BTreeMap<OsString, OsString>> {
+        let process = Process::new("/usr/bin/dpkg-buildflags", Vec::<OsString>::new())
+            .environment(&self.context.environment.all().clone());
+        let output = apply::capture(&process)?;
+        if !output.success {
+            return Err(failure("dpkg-buildflags", &output).into());
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let map = format!("-g0 -ffile-prefix-map={}=.", self.work.display());
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| {
+                let compiles = matches!(name, "CFLAGS" | "CXXFLAGS");
+                // A path with a space cannot be said in CFLAGS; then only -g0 protects.
+                let more = if self.work.to_string_lossy().contains(' ') { "-g0" } else { &map };
+                let value = if compiles { format!("{value} {more}") } else { value.to_owned() };
+                (name.into(), value.into())
+            })
+            .collect())
+    }
+
+    /// The upstream version of debian/changelog as PEP 440 writes it, where it can be.
+    fn changelog_version(&self) -> Result<Option<String>> {
+        let text = input::text(&self.context.directory.join("debian/changelog"))?.unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default();
+        let debian = first.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(version, _)| version);
+        Ok(debian.and_then(version::from_debian))
+    }
+
+    /// A resolution by either installer, without `own`.
+    pub fn resolved(
+        &self,
+        output: &[u8],
+        own: &std::collections::BTreeSet<String>,
+    ) -> Result<Vec<Distribution>> {
+        match &self.installer {
+            installer::Installer::Uv { .. } => {
+                distribution::from_uv_pylock(&String::from_utf8_lossy(output), &self.interpreter, own)
+            }
+            installer::Installer::Pip { .. } => distribution::from_pip_report(output, own),
+        }
+    }
+}
+
+fn pin(distribution: &Distribution) -> String {
+    match &distribution.direct {
+        Some(url) => format!("{} @ {url}", distribution.name),
+        None => format!("{}=={}", distribution.name, distribution.version),
+    }
+}
+
+/// Whether two relative directories are one: `.`, `./` and the empty path are.
+fn same_directory(a: &str, b: &str) -> bool {
+    let plain = |text: &str| Path::new(text).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    plain(a) == plain(b)
+}

@@ -1,0 +1,158 @@
+//! The place where one package's venv is made: its interpreter, its installer,
+//! its directories, and the environment of its children.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::apply;
+use crate::error::{Diagnostic, Error, Result};
+use crate::helper::venv::installer::{self, Installer, Rooms, Sources};
+use crate::helper::venv::interpreter::{Interpreter, PROBE};
+use crate::helper::venv::settings::{Item, Settings, Wanted};
+use crate::input;
+use crate::plan::{Action, Plan, Process};
+use crate::run::Context;
+
+use super::assemble::failure;
+use super::cache::Cache;
+
+/// Everything that making one venv needs.
+pub struct Workshop<'a> {
+    /// The build.
+    pub context: &'a Context,
+    /// What the venv shall be.
+    pub settings: &'a Settings,
+    /// Its interpreter.
+    pub interpreter: Interpreter,
+    /// Who installs.
+    pub installer: Installer,
+    /// The children's environment.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// Directory of this run's intermediate files, absolute; removed at the end.
+    pub work: PathBuf,
+    /// The user's cache.
+    pub cache: Cache,
+}
+
+impl<'a> Workshop<'a> {
+    /// Find interpreter and installer, make the directories.
+    pub fn open(context: &'a Context, settings: &'a Settings, work: PathBuf) -> Result<Self> {
+        let rooms = Rooms { home: work.join("home"), temporary: work.join("tmp"), downloads: PathBuf::new() };
+        apply::remove(&work)?;
+        for directory in [&rooms.home, &rooms.temporary] {
+            apply::directory(directory)?;
+        }
+        let cache = Cache::open(&context.environment, &work)?;
+        let rooms = Rooms { downloads: cache.downloads(), ..rooms };
+        let host_index = context.environment.text("DH_VENV_HOST_INDEX") == Some("1");
+        let has_ca = input::is_file(installer::ca_bundle());
+        let environment = installer::environment(context.environment.all(), &rooms, host_index, has_ca);
+        let interpreter = probe(&settings.python, &environment)?;
+        let installer = find_installer(context, settings.installer, &environment)?;
+        Ok(Self { context, settings, interpreter, installer, environment, work, cache })
+    }
+
+    /// Show a plan and carry it out.
+    pub fn apply(&self, plan: &Plan) -> Result<()> {
+        apply::plan(plan, &self.context.printer, false)
+    }
+
+    /// Run a child whose output matters only where it fails.
+    pub fn quietly(&self, what: &str, process: &Process) -> Result<apply::Output> {
+        let process = self.with_environment(process);
+        self.context.printer.plan(&Plan::new([Action::Run(process.clone())]));
+        let output = apply::capture(&process)?;
+        if output.success { Ok(output) } else { Err(failure(what, &output).into()) }
+    }
+
+    /// The process in our children's environment; what it sets itself stays.
+    pub fn with_environment(&self, process: &Process) -> Process {
+        let mut all = self.environment.clone();
+        all.extend(process.environment.clone());
+        process.clone().environment(&all)
+    }
+
+    /// How many children may work at once: `parallel=N`, else one a processor.
+    pub fn jobs(&self) -> usize {
+        let given = self.context.environment.build_option("parallel").flatten().and_then(|n| n.parse().ok());
+        given.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    }
+
+    /// Where distributions come from.
+    pub fn sources(&self) -> Sources {
+        Sources {
+            indexes: self.settings.indexes.iter().map(|item| item.text.clone()).collect(),
+            find_links: self.settings.wheelhouse.iter().map(|item| self.context.directory.join(&item.text)).collect(),
+            offline: self.settings.offline,
+            ..Sources::default()
+        }
+    }
+
+    /// A file in the working directory.
+    pub fn note(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.work.join(name);
+        apply::write(&path, text.as_bytes(), 0o644)?;
+        Ok(path)
+    }
+}
+
+/// Ask an interpreter what it is.
+fn probe(python: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<Interpreter> {
+    let path =
+        if python.text.starts_with('/') { PathBuf::from(&python.text) } else { Path::new("/usr/bin").join(&python.text) };
+    if !input::is_executable(&path) {
+        let fault = python.error(format!("there is no interpreter {}", path.display()));
+        let hint = match path.file_name().and_then(|name| name.to_str()) {
+            Some(name) if path.parent() == Some(Path::new("/usr/bin")) => {
+                format!("add {name} to Build-Depends, or choose one that the release has with the field Python")
+            }
+            _ => "name an interpreter that is installed, for example /usr/bin/python3".to_owned(),
+        };
+        return Err(fault.hint(hint).into());
+    }
+    let process = Process::new(&path, ["-I", "-S", "-c", PROBE].map(OsString::from)).environment(environment);
+    let output = apply::capture(&process)?;
+    if !output.success {
+        return Err(failure(&format!("asking {} what it is", path.display()), &output).into());
+    }
+    let interpreter = Interpreter::parse(&path, &output.stdout)?;
+    if interpreter.tags.is_empty() {
+        return Err(Diagnostic::error("python3-pip is not installed")
+            .hint("install python3-pip; dh-venv depends on it")
+            .into());
+    }
+    Ok(interpreter)
+}
+
+fn find_installer(
+    context: &Context,
+    wanted: Wanted,
+    environment: &BTreeMap<OsString, OsString>,
+) -> Result<Installer> {
+    let version = |process: Process, place: usize| -> Result<Option<String>> {
+        let output = apply::capture(&process.environment(environment))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.split_whitespace().nth(place).filter(|_| output.success).map(str::to_owned))
+    };
+    if wanted != Wanted::Pip {
+        let path = context.environment.text("PATH").unwrap_or_default();
+        let mut places = vec!["/usr/bin"];
+        places.extend(path.split(':').filter(|place| place.starts_with('/')));
+        let found = places.into_iter().map(|place| Path::new(place).join("uv")).find(|uv| input::is_executable(uv));
+        if let Some(program) = found {
+            if let Some(version) = version(Process::new(&program, ["--version"]), 1)? {
+                return Ok(Installer::Uv { program, version });
+            }
+        }
+        if wanted == Wanted::Uv {
+            return Err(Diagnostic::error("uv is not installed")
+                .hint("install uv, or use 'Installer: auto', which takes pip where uv is missing")
+                .into());
+        }
+    }
+    match version(Process::new("/usr/bin/python3", ["-m", "pip", "--version"]), 1)? {
+        Some(version) => Ok(Installer::Pip { version }),
+        None => Err(Error::from(Diagnostic::error("neither uv nor pip is installed").hint("install python3-pip"))),
+    }
+}
