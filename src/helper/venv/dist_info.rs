@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn scripts_of_both_kinds_and_nothing_else() {
-        let text = "[console_scripts]\nrun = pkg.cli:main [extra]\n\n[gui_scripts]\ngui=pkg:App.start\n[other]\nx = y:z\n";
+        let text =
+            "[console_scripts]\nrun = pkg.cli:main [extra]\n\n[gui_scripts]\ngui=pkg:App.start\n[other]\nx = y:z\n";
         let all = scripts(text);
         assert_eq!(all.len(), 2);
         assert_eq!(all[0], EntryPoint { name: "run".into(), module: "pkg.cli".into(), attribute: "main".into() });

@@ -92,7 +92,10 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
 /// The link's contents: relative within one top-level directory, absolute across (policy 10.5).
 pub fn link_target(link: &Path, target: &Path) -> PathBuf {
     let parts = |path: &Path| -> Vec<PathBuf> {
-        path.components().filter(|part| matches!(part, Component::Normal(_))).map(|part| part.as_os_str().into()).collect()
+        path.components()
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .map(|part| part.as_os_str().into())
+            .collect()
     };
     let (from, to) = (parts(link), parts(target));
     if from.first() != to.first() {
@@ -157,7 +160,9 @@ mod tests {
         let first = plan("notes", Path::new("debian/notes"), &outcome(), &Found::default()).unwrap();
         let written = |plan: &Plan, name: &str| {
             plan.actions.iter().find_map(|action| match action {
-                Action::Write { path, contents, .. } if path.ends_with(name) => Some(String::from_utf8(contents.clone()).unwrap()),
+                Action::Write { path, contents, .. } if path.ends_with(name) => {
+                    Some(String::from_utf8(contents.clone()).unwrap())
+                }
                 _ => None,
             })
         };

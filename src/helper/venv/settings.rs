@@ -225,7 +225,9 @@ fn from_file(path: &Path, paragraphs: &[Paragraph], faults: &mut Vec<Diagnostic>
             .collect();
         if items.is_empty() {
             faults.push(
-                Diagnostic::error(format!("field '{name}' has no value")).at(place).hint("give it a value or remove it"),
+                Diagnostic::error(format!("field '{name}' has no value"))
+                    .at(place)
+                    .hint("give it a value or remove it"),
             );
             continue;
         }
@@ -331,7 +333,8 @@ fn interpret(
         match item.text.as_str() {
             "fixed" => {}
             "versioned" => faults.push(
-                item.error("Layout 'versioned' is not available in this version of dh-venv").hint("use 'Layout: fixed'"),
+                item.error("Layout 'versioned' is not available in this version of dh-venv")
+                    .hint("use 'Layout: fixed'"),
             ),
             other => faults.push(item.error(format!("Layout is 'fixed', not '{other}'"))),
         }

@@ -120,7 +120,8 @@ impl Workshop<'_> {
         }
         let mut plan = modes(root, &after.entries, &facts);
         for (path, text) in tree::records(&after.distributions, &facts, &site, heir) {
-            let known = matches!(phase, Phase::Project(known) if path.parent().is_some_and(|parent| known.contains(parent)));
+            let known =
+                matches!(phase, Phase::Project(known) if path.parent().is_some_and(|parent| known.contains(parent)));
             if !known {
                 plan.push(Action::Write { path: root.join(path), contents: text.into_bytes(), mode: 0o644 });
             }
@@ -261,7 +262,6 @@ fn frame_files(root: &Path, frame: &Frame<'_>, entries: &[Entry]) -> Result<Plan
     }
     Ok(plan)
 }
-
 
 fn modes(root: &Path, entries: &[Entry], facts: &BTreeMap<PathBuf, Facts>) -> Plan {
     let mut plan = Plan::default();

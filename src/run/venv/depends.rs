@@ -89,8 +89,9 @@ impl Workshop<'_> {
                     let (library, rest) = rest.split_once(" needed by ").unwrap_or((rest, ""));
                     let file = rest.split(" (").next().unwrap_or_default();
                     let file = file.strip_prefix(&*root.to_string_lossy()).unwrap_or(file).trim_start_matches('/');
-                    Diagnostic::error(format!("{file} needs {library}, which is not there"))
-                        .hint(format!("add the package that has {library} to Build-Depends, or use a wheel that carries it"))
+                    Diagnostic::error(format!("{file} needs {library}, which is not there")).hint(format!(
+                        "add the package that has {library} to Build-Depends, or use a wheel that carries it"
+                    ))
                 })
                 .collect();
             return Err(if faults.is_empty() {

@@ -94,13 +94,22 @@ impl Workshop<'_> {
     }
 
     /// Lintian overrides for what a venv is.
-    pub fn overrides(&self, _venv: &Path, _contents: &Contents, _facts: &BTreeMap<PathBuf, Facts>) -> Result<Vec<String>> {
+    pub fn overrides(
+        &self,
+        _venv: &Path,
+        _contents: &Contents,
+        _facts: &BTreeMap<PathBuf, Facts>,
+    ) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 
     /// Files beside the venv: its id.
     pub fn documents(&self, stage: &Path, id: &str, _venv: &Path, _contents: &Contents) -> Result<Plan> {
         let home = stage.join("files/usr/lib").join(&self.settings.package);
-        Ok(Plan::new([Action::Write { path: home.join("venv-id"), contents: format!("{id}\n").into_bytes(), mode: 0o644 }]))
+        Ok(Plan::new([Action::Write {
+            path: home.join("venv-id"),
+            contents: format!("{id}\n").into_bytes(),
+            mode: 0o644,
+        }]))
     }
 }

@@ -132,9 +132,12 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
         faults.extend(found);
         if !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
             faults.push(
-                Diagnostic::error(format!("package {} has a venv, but its Depends lacks ${{venv:Depends}}", binary.name))
-                    .at(binary.location("Depends"))
-                    .hint("add ${venv:Depends} to Depends: without it the package installs where it cannot run"),
+                Diagnostic::error(format!(
+                    "package {} has a venv, but its Depends lacks ${{venv:Depends}}",
+                    binary.name
+                ))
+                .at(binary.location("Depends"))
+                .hint("add ${venv:Depends} to Depends: without it the package installs where it cannot run"),
             );
         }
         all.extend(settings);
@@ -171,8 +174,10 @@ fn present(context: &Context, named: &[String]) -> Result<Present> {
             present.requirements.insert(directory.to_owned());
         }
     }
-    present.wheelhouse =
-        ["debian/wheelhouse", "wheelhouse"].into_iter().find(|name| input::is_directory(&root.join(name))).map(str::to_owned);
+    present.wheelhouse = ["debian/wheelhouse", "wheelhouse"]
+        .into_iter()
+        .find(|name| input::is_directory(&root.join(name)))
+        .map(str::to_owned);
     Ok(present)
 }
 
@@ -274,7 +279,11 @@ impl Workshop<'_> {
             .settings
             .preinstall
             .iter()
-            .map(|item| crate::helper::venv::name::normalise(item.text.split(['=', '<', '>', '~', '!', '[', ' ', ';']).next().unwrap_or_default()))
+            .map(|item| {
+                crate::helper::venv::name::normalise(
+                    item.text.split(['=', '<', '>', '~', '!', '[', ' ', ';']).next().unwrap_or_default(),
+                )
+            })
             .collect();
         let (first, rest): (Vec<&Distribution>, Vec<&Distribution>) =
             distributions.iter().partition(|one| preinstall.contains(&one.name));
@@ -301,8 +310,7 @@ impl Workshop<'_> {
         }
         let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
         let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
-        let process =
-            installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
+        let process = installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
         self.run_installer("installing the project", process, wanted)
     }
 
@@ -328,10 +336,12 @@ impl Workshop<'_> {
             let name = entry.to_string_lossy().into_owned();
             let shim = shims.join(&entry);
             let script = input::bytes(&path)?.unwrap_or_default();
-            if matches!(input::kind(&path)?, Some(Kind::File { .. })) && script.starts_with(b"#!") && !name.starts_with("activate") {
+            if matches!(input::kind(&path)?, Some(Kind::File { .. }))
+                && script.starts_with(b"#!")
+                && !name.starts_with("activate")
+            {
                 let quote = |path: &Path| crate::plan::quote(&path.to_string_lossy());
-                let text =
-                    format!("#!/bin/sh\nexec {} {} \"$@\"\n", quote(&venv.join("bin/python")), quote(&path));
+                let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", quote(&venv.join("bin/python")), quote(&path));
                 plan.push(Action::Write { path: shim, contents: text.into_bytes(), mode: 0o755 });
             }
         }
@@ -391,9 +401,11 @@ impl Workshop<'_> {
         self.apply(&plan)?;
         let kept: Vec<_> = after.iter().filter(|entry| old.contains(&entry.path)).collect();
         match before.iter().find(|entry| !kept.contains(entry)) {
-            Some(entry) => Err(Diagnostic::error(format!("a Test command changed {} in the venv", entry.path.display()))
-                .hint("tests must not write into the package; do lasting changes in After-Install")
-                .into()),
+            Some(entry) => {
+                Err(Diagnostic::error(format!("a Test command changed {} in the venv", entry.path.display()))
+                    .hint("tests must not write into the package; do lasting changes in After-Install")
+                    .into())
+            }
             None => Ok(()),
         }
     }
@@ -422,7 +434,8 @@ impl Workshop<'_> {
             .filter(|link| !scripts.contains(&link.entry))
             .map(|link| {
                 let item = Item { text: link.entry.clone(), location: link.location.clone() };
-                let fault = item.error(format!("the venv has no script '{}' for the command '{}'", link.entry, link.name));
+                let fault =
+                    item.error(format!("the venv has no script '{}' for the command '{}'", link.entry, link.name));
                 let hint = match crate::error::nearest(&link.entry, scripts.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean '{near}'?"),
                     None => format!("scripts are: {}", scripts.join(", ")),
@@ -452,7 +465,8 @@ impl Workshop<'_> {
             .distributions
             .iter()
             .map(|one| {
-                let rows: Vec<String> = one.rows.iter().map(|(path, row)| format!("{} {}", path.display(), row.hash)).collect();
+                let rows: Vec<String> =
+                    one.rows.iter().map(|(path, row)| format!("{} {}", path.display(), row.hash)).collect();
                 digest(rows.iter().map(String::as_str))
             })
             .collect();
@@ -470,9 +484,8 @@ impl Workshop<'_> {
             return Ok(());
         }
         let arguments = ["-I", "-c", IMPORTS].map(OsString::from).into_iter().chain(all.iter().map(OsString::from));
-        let process = Process::new(venv.join("bin/python"), arguments)
-            .environment(&self.environment)
-            .directory(&self.work);
+        let process =
+            Process::new(venv.join("bin/python"), arguments).environment(&self.environment).directory(&self.work);
         let output = apply::capture(&process)?;
         let failures: Vec<(String, String, String)> = serde_json::from_slice(&output.stdout)
             .map_err(|_| Error::from(failure("importing the modules", &output)))?;
@@ -499,7 +512,13 @@ impl Workshop<'_> {
     }
 
     /// Leave what dh_venv_place needs.
-    fn describe(&self, stage: &Path, wanted: &Wanted, wheels: &[ProjectWheel], known: &BTreeSet<PathBuf>) -> Result<()> {
+    fn describe(
+        &self,
+        stage: &Path,
+        wanted: &Wanted,
+        wheels: &[ProjectWheel],
+        known: &BTreeSet<PathBuf>,
+    ) -> Result<()> {
         let venv = stage.join("venv");
         let site = self.frame(&venv).site();
         let contents = assemble::contents(&venv, &site)?;
@@ -561,7 +580,10 @@ fn top_level(path: &Path, extension: &str) -> Option<String> {
     let name = match parts.next() {
         Some(second) if second == Some("__init__.py") && parts.next().is_none() => first,
         Some(_) => return None,
-        None => first.strip_suffix(".py").or_else(|| first.strip_suffix(extension)).or_else(|| first.strip_suffix(".abi3.so"))?,
+        None => first
+            .strip_suffix(".py")
+            .or_else(|| first.strip_suffix(extension))
+            .or_else(|| first.strip_suffix(".abi3.so"))?,
     };
     let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     // Modules that are run at start, or only by their own tools, are no API.

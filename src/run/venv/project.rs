@@ -127,29 +127,26 @@ impl Workshop<'_> {
         }
         // Without network, and without the backend in the wheelhouse: Debian's own.
         let backend = pyproject.backend_module();
-        let check = Process::new(self.interpreter.target(), ["-I", "-c", &format!("import {backend}")].map(OsString::from))
-            .environment(&self.environment);
+        let check =
+            Process::new(self.interpreter.target(), ["-I", "-c", &format!("import {backend}")].map(OsString::from))
+                .environment(&self.environment);
         if self.settings.offline && apply::capture(&check)?.success {
             return Ok(None);
         }
         let fault = failure("resolving the project's build requirements", &output).at(pyproject.location());
         Err(fault
             .hint(if self.settings.offline {
-                format!("put {} into the wheelhouse, or add Debian's package of it (python3-{backend}) to Build-Depends",
-                    pyproject.build_requires.join(", "))
+                format!(
+                    "put {} into the wheelhouse, or add Debian's package of it (python3-{backend}) to Build-Depends",
+                    pyproject.build_requires.join(", ")
+                )
             } else {
                 "correct [build-system] requires, or vendor the wheels with deb-build-app vendor".to_owned()
             })
             .into())
     }
 
-    fn build_wheel(
-        &self,
-        project: &Item,
-        constraints: Option<&str>,
-        version: Option<&str>,
-        out: &Path,
-    ) -> Result<()> {
+    fn build_wheel(&self, project: &Item, constraints: Option<&str>, version: Option<&str>, out: &Path) -> Result<()> {
         let copy = self.work.join("source");
         let mut plan = Plan::default();
         plan.push(Action::Remove { path: copy.clone() });
@@ -290,11 +287,7 @@ impl Workshop<'_> {
     }
 
     /// A resolution by either installer, without `own`.
-    pub fn resolved(
-        &self,
-        output: &[u8],
-        own: &std::collections::BTreeSet<String>,
-    ) -> Result<Vec<Distribution>> {
+    pub fn resolved(&self, output: &[u8], own: &std::collections::BTreeSet<String>) -> Result<Vec<Distribution>> {
         match &self.installer {
             installer::Installer::Uv { .. } => {
                 distribution::from_uv_pylock(&String::from_utf8_lossy(output), &self.interpreter, own)
@@ -313,6 +306,7 @@ fn pin(distribution: &Distribution) -> String {
 
 /// Whether two relative directories are one: `.`, `./` and the empty path are.
 fn same_directory(a: &str, b: &str) -> bool {
-    let plain = |text: &str| Path::new(text).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
+    let plain =
+        |text: &str| Path::new(text).components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
     plain(a) == plain(b)
 }

@@ -68,8 +68,7 @@ impl Workshop<'_> {
             let (read, found) = requirements::read(Path::new(&item.text), &open, &variables);
             faults.extend(found);
             for (entry, path) in read.directories() {
-                directories
-                    .push(Item { text: path.display().to_string(), location: Some(entry.location.clone()) });
+                directories.push(Item { text: path.display().to_string(), location: Some(entry.location.clone()) });
             }
             files.push(read);
         }
@@ -94,10 +93,8 @@ impl Workshop<'_> {
         for pinned in locked.iter().flatten() {
             if let Source::Directory { path, dependencies_only: false, .. } = &pinned.source {
                 let lock = self.settings.lock.as_ref().map(|lock| lock.text.clone()).unwrap_or_default();
-                directories.push(Item {
-                    text: path.display().to_string(),
-                    location: Some(Location::line(lock, pinned.line)),
-                });
+                directories
+                    .push(Item { text: path.display().to_string(), location: Some(Location::line(lock, pinned.line)) });
             }
         }
         if faults.iter().any(|fault| fault.severity == Severity::Error) {
@@ -155,8 +152,7 @@ impl Workshop<'_> {
         if let Some(locked) = &inputs.locked {
             wanted.distributions = locked.iter().filter(|one| !own.contains(&one.name)).filter_map(from_lock).collect();
             let lock = self.settings.lock.as_ref().map(|lock| lock.text.clone()).unwrap_or_default();
-            wanted.places =
-                locked.iter().map(|one| (one.name.clone(), Location::line(&lock, one.line))).collect();
+            wanted.places = locked.iter().map(|one| (one.name.clone(), Location::line(&lock, one.line))).collect();
             if self.settings.preinstall.is_empty() && tools.is_empty() {
                 return Ok(wanted);
             }
@@ -218,12 +214,7 @@ impl Workshop<'_> {
     }
 
     /// Point a fault of the installer at the line that names the requirement it speaks of.
-    pub fn place(
-        &self,
-        fault: Diagnostic,
-        output: &apply::Output,
-        places: &BTreeMap<String, Location>,
-    ) -> Diagnostic {
+    pub fn place(&self, fault: Diagnostic, output: &apply::Output, places: &BTreeMap<String, Location>) -> Diagnostic {
         if fault.location.is_some() {
             return fault;
         }
@@ -253,11 +244,25 @@ impl Workshop<'_> {
             "a distribution has to be compiled: add build-essential and python3-dev to Build-Depends, or use a wheel"
         } else if any(&["python.h: no such file"]) {
             "a distribution has to be compiled: add python3-dev to Build-Depends, or use a wheel"
-        } else if any(&["temporary failure in name resolution", "dns error", "failed to lookup address", "network is unreachable", "connection refused", "network connectivity is disabled", "error sending request", "failed to establish a new connection"]) {
+        } else if any(&[
+            "temporary failure in name resolution",
+            "dns error",
+            "failed to lookup address",
+            "network is unreachable",
+            "connection refused",
+            "network connectivity is disabled",
+            "error sending request",
+            "failed to establish a new connection",
+        ]) {
             "there is no network here: vendor the wheels into debian/wheelhouse with 'deb-build-app vendor'"
         } else if any(&["no solution found", "resolutionimpossible", "conflicting dependencies"]) {
             "no set of versions meets all requirements: relax one of them"
-        } else if any(&["no matching distribution", "was not found in the package registry", "was not found in the provided package locations", "could not find a version"]) {
+        } else if any(&[
+            "no matching distribution",
+            "was not found in the package registry",
+            "was not found in the provided package locations",
+            "could not find a version",
+        ]) {
             if self.settings.offline {
                 "the wheelhouse has no such file: vendor it with 'deb-build-app vendor'"
             } else {
@@ -281,9 +286,9 @@ impl Workshop<'_> {
             Some(item) => fault.at(Location::file(&item.text)),
             None => fault,
         };
-        self.context.printer.diagnostic(
-            &fault.hint("pin them: 'uv pip compile --generate-hashes', a lock file, or a wheelhouse; then two builds are the same"),
-        );
+        self.context.printer.diagnostic(&fault.hint(
+            "pin them: 'uv pip compile --generate-hashes', a lock file, or a wheelhouse; then two builds are the same",
+        ));
     }
 
     /// The settings' sources and the options that requirement files carry.
@@ -292,9 +297,11 @@ impl Workshop<'_> {
         let explicit = !sources.indexes.is_empty();
         let mut primary: Option<String> = None;
         let mut extra = Vec::new();
-        for (directory, option) in files.iter().flat_map(|file| file.options.iter()).map(|option| {
-            (option.location.file.parent().map(Path::to_path_buf).unwrap_or_default(), option)
-        }) {
+        for (directory, option) in files
+            .iter()
+            .flat_map(|file| file.options.iter())
+            .map(|option| (option.location.file.parent().map(Path::to_path_buf).unwrap_or_default(), option))
+        {
             let value = option.value.clone().unwrap_or_default();
             match option.name {
                 "--index-url" => primary = Some(value),

@@ -99,8 +99,11 @@ impl<'a> Workshop<'a> {
 
 /// Ask an interpreter what it is.
 fn probe(python: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<Interpreter> {
-    let path =
-        if python.text.starts_with('/') { PathBuf::from(&python.text) } else { Path::new("/usr/bin").join(&python.text) };
+    let path = if python.text.starts_with('/') {
+        PathBuf::from(&python.text)
+    } else {
+        Path::new("/usr/bin").join(&python.text)
+    };
     if !input::is_executable(&path) {
         let fault = python.error(format!("there is no interpreter {}", path.display()));
         let hint = match path.file_name().and_then(|name| name.to_str()) {
@@ -125,11 +128,7 @@ fn probe(python: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<In
     Ok(interpreter)
 }
 
-fn find_installer(
-    context: &Context,
-    wanted: Wanted,
-    environment: &BTreeMap<OsString, OsString>,
-) -> Result<Installer> {
+fn find_installer(context: &Context, wanted: Wanted, environment: &BTreeMap<OsString, OsString>) -> Result<Installer> {
     let version = |process: Process, place: usize| -> Result<Option<String>> {
         let output = apply::capture(&process.environment(environment))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
