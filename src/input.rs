@@ -156,10 +156,8 @@ pub struct Facts {
     pub size: u64,
     /// Which of the texts looked for it holds (indices into that list).
     pub found: Vec<usize>,
-    /// Interpreter line without `#!`, where it has one.
-    pub shebang: Option<String>,
-    /// Whether it begins as an ELF file.
-    pub elf: bool,
+    /// How it begins.
+    pub beginning: Beginning,
 }
 
 /// Facts of every regular file of a listing, by path; `texts` are looked for in each.
@@ -196,10 +194,6 @@ pub fn survey(root: &Path, entries: &[Entry], texts: &[String]) -> Result<BTreeM
 }
 
 fn facts(bytes: &[u8], finders: &[memchr::memmem::Finder<'_>]) -> Facts {
-    let shebang = bytes.strip_prefix(b"#!").map(|rest| {
-        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        String::from_utf8_lossy(line).trim().to_owned()
-    });
     Facts {
         sha256: Sha256::digest(bytes).into(),
         size: bytes.len() as u64,
@@ -209,9 +203,39 @@ fn facts(bytes: &[u8], finders: &[memchr::memmem::Finder<'_>]) -> Facts {
             .filter(|(_, finder)| finder.find(bytes).is_some())
             .map(|(at, _)| at)
             .collect(),
-        shebang,
-        elf: bytes.starts_with(b"\x7fELF"),
+        beginning: beginning(&bytes[..bytes.len().min(256)]),
     }
+}
+
+/// How a file begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Beginning {
+    /// Interpreter line without `#!`, where it has one.
+    pub shebang: Option<String>,
+    /// Whether it begins as an ELF file.
+    pub elf: bool,
+}
+
+/// How every regular file of a listing begins, by path.
+pub fn beginnings(root: &Path, entries: &[Entry]) -> Result<BTreeMap<PathBuf, Beginning>> {
+    let mut all = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })) {
+        let path = root.join(&entry.path);
+        let mut bytes = Vec::new();
+        std::fs::File::open(&path)
+            .and_then(|file| file.take(256).read_to_end(&mut bytes))
+            .map_err(|error| Error::io("read", &path, &error))?;
+        all.insert(entry.path.clone(), beginning(&bytes));
+    }
+    Ok(all)
+}
+
+fn beginning(bytes: &[u8]) -> Beginning {
+    let shebang = bytes.strip_prefix(b"#!").map(|rest| {
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        String::from_utf8_lossy(line).trim().to_owned()
+    });
+    Beginning { shebang, elf: bytes.starts_with(b"\x7fELF") }
 }
 
 /// sha256 of a file.

@@ -83,8 +83,11 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
     let mut text = found.substvars.clone().unwrap_or_default();
     text = substvars::delete(&text, "venv:Depends");
     text = substvars::add(&text, "venv:Depends", &outcome.depends);
-    text = substvars::set(&text, "venv:Id", &outcome.id);
-    text = substvars::set(&text, "venv:Prefix", &outcome.prefix.to_string_lossy());
+    // "?=": dpkg-gencontrol is silent where nothing uses it (deb-substvars(5)).
+    for (name, value) in [("venv:Id", outcome.id.as_str()), ("venv:Prefix", &outcome.prefix.to_string_lossy())] {
+        text = substvars::delete(&text, name);
+        text.push_str(&format!("{name}?={value}\n"));
+    }
     plan.push(Action::Write { path: substvars::path(package), contents: text.into_bytes(), mode: 0o644 });
     Ok(plan)
 }

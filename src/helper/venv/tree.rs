@@ -406,7 +406,7 @@ pub fn faults(
 /// The mode that a file of the venv has in the package.
 pub fn mode(path: &Path, mode: u32, facts: Option<&Facts>) -> u32 {
     let runs = mode & 0o111 != 0;
-    let is_script = facts.is_some_and(|facts| facts.shebang.is_some() || facts.elf);
+    let is_script = facts.is_some_and(|facts| facts.beginning.shebang.is_some() || facts.beginning.elf);
     // Libraries are not executed (policy 10.2), scripts of bin/ are, whatever the archive said.
     let is_library = path.extension().is_some_and(|e| e == "so") || path.to_string_lossy().contains(".so.");
     if (runs && is_script && !is_library) || (path.parent() == Some(Path::new("bin")) && is_script) {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::dist_info;
+use crate::helper::venv::distribution::digest;
 use crate::helper::venv::settings::{Bytecode, Keep};
 use crate::helper::venv::tree::{self, Frame, Installed};
 use crate::input::{self, Entry, Facts, Kind};
@@ -27,6 +28,26 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// The distributions in it.
     pub distributions: Vec<Installed>,
+}
+
+impl Contents {
+    /// Whether a distribution with this dist-info directory is there.
+    pub fn has(&self, directory: &Path) -> bool {
+        self.distributions.iter().any(|one| one.directory == directory)
+    }
+
+    /// Whether this very path is there.
+    pub fn holds(&self, path: &Path) -> bool {
+        self.entries.binary_search_by(|entry| entry.path.as_path().cmp(path)).is_ok()
+    }
+
+    /// Digest of all that the RECORD files declare: of the tree, that is, byte code apart.
+    pub fn digest(&self) -> String {
+        let lines = self.distributions.iter().flat_map(|one| {
+            one.rows.iter().map(|(path, row)| format!("{} {} {}", one.directory.display(), path.display(), row.hash))
+        });
+        digest(lines.collect::<Vec<_>>().iter().map(String::as_str))
+    }
 }
 
 /// Read a venv's listing and RECORD files.
@@ -50,8 +71,8 @@ pub fn contents(root: &Path, site: &Path) -> Result<Contents> {
 pub enum Phase<'a> {
     /// The dependencies have been installed into a new venv.
     Dependencies,
-    /// The project's distributions have been added to these known ones.
-    Project(&'a BTreeSet<PathBuf>),
+    /// The project's distributions have been added to a tree that was like this.
+    Project(&'a Contents),
     /// The packager's commands have changed or added these files; what belongs
     /// to no distribution is recorded as the given one's.
     Hooks(&'a BTreeSet<PathBuf>, Option<&'a Path>),
@@ -65,9 +86,7 @@ impl Workshop<'_> {
         let before = contents(root, &site)?;
         let new: Vec<&Installed> = match phase {
             Phase::Dependencies => before.distributions.iter().collect(),
-            Phase::Project(known) => {
-                before.distributions.iter().filter(|one| !known.contains(&one.directory)).collect()
-            }
+            Phase::Project(known) => before.distributions.iter().filter(|one| !known.has(&one.directory)).collect(),
             Phase::Hooks(..) => Vec::new(),
         };
         let faults = tree::collisions(&before.distributions);
@@ -100,6 +119,7 @@ impl Workshop<'_> {
         }
         plan.extend(self.without_tests(root, &site, &before.entries, &new)?);
         self.apply(&plan)?;
+        self.strip(root, &new, &mut rewritten)?;
         let modules: BTreeSet<&PathBuf> = match phase {
             Phase::Hooks(changed, _) => changed.iter().collect(),
             _ => new.iter().flat_map(|one| one.rows.keys()).collect(),
@@ -109,19 +129,23 @@ impl Workshop<'_> {
         }
         let after = contents(root, &site)?;
         let forbidden = self.forbidden();
-        let facts = input::survey(root, &after.entries, &forbidden)?;
+        let entries: Vec<Entry> = match phase {
+            // What was there before has been checked before.
+            Phase::Project(known) => after.entries.into_iter().filter(|entry| !known.holds(&entry.path)).collect(),
+            _ => after.entries,
+        };
+        let facts = input::survey(root, &entries, &forbidden)?;
         let (heir, excused) = match phase {
             Phase::Hooks(changed, heir) => (*heir, *changed),
             _ => (None, &rewritten),
         };
-        let faults = tree::faults(&after.distributions, &facts, excused, &after.entries, &site, &forbidden);
+        let faults = tree::faults(&after.distributions, &facts, excused, &entries, &site, &forbidden);
         if !faults.is_empty() {
             return Err(Error::Failed(faults));
         }
-        let mut plan = modes(root, &after.entries, &facts);
+        let mut plan = modes(root, &entries, &facts);
         for (path, text) in tree::records(&after.distributions, &facts, &site, heir) {
-            let known =
-                matches!(phase, Phase::Project(known) if path.parent().is_some_and(|parent| known.contains(parent)));
+            let known = matches!(phase, Phase::Project(known) if path.parent().is_some_and(|parent| known.has(parent)));
             if !known {
                 plan.push(Action::Write { path: root.join(path), contents: text.into_bytes(), mode: 0o644 });
             }
@@ -199,6 +223,36 @@ impl Workshop<'_> {
             plan.push(Action::Remove { path: root.join(suite) });
         }
         Ok(plan)
+    }
+
+    /// Strip the libraries of distributions that were compiled here, as dh_strip
+    /// would; those of ready-made wheels stay as they came. Only a wheel built
+    /// on this machine has a plain `linux_*` platform tag (PEP 425, PEP 600).
+    fn strip(&self, root: &Path, new: &[&Installed], rewritten: &mut BTreeSet<PathBuf>) -> Result<()> {
+        if self.context.environment.build_option("nostrip").is_some() {
+            return Ok(());
+        }
+        for distribution in new {
+            let wheel = input::text(&root.join(&distribution.directory).join("WHEEL"))?.unwrap_or_default();
+            if !wheel.lines().any(|line| line.starts_with("Tag:") && line.contains("-linux_")) {
+                continue;
+            }
+            let libraries: Vec<&PathBuf> =
+                distribution.rows.keys().filter(|path| path.extension() == Some(OsStr::new("so"))).collect();
+            if libraries.is_empty() {
+                continue;
+            }
+            let words = [
+                "--strip-unneeded",
+                "--remove-section=.comment",
+                "--remove-section=.note",
+                "--enable-deterministic-archives",
+            ];
+            let arguments = words.iter().map(OsString::from).chain(libraries.iter().map(|path| root.join(path).into()));
+            self.quietly("strip", &Process::new("/usr/bin/strip", arguments))?;
+            rewritten.extend(libraries.into_iter().cloned());
+        }
+        Ok(())
     }
 
     /// Byte-compile those of the paths that are modules.

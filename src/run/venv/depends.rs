@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::{digest, hex};
-use crate::input::Facts;
+use crate::helper::venv::distribution::digest;
+use crate::input::Beginning;
 use crate::plan::Process;
 
-use super::assemble::failure;
+use super::assemble::{Contents, failure};
 use super::workshop::Workshop;
 
 impl Workshop<'_> {
@@ -37,15 +37,19 @@ impl Workshop<'_> {
         }
     }
 
-    /// What the ELF files at `root` need. The answer is kept under their
-    /// digests and the installed packages' versions.
-    pub fn native_depends(&self, root: &Path, facts: &BTreeMap<PathBuf, Facts>) -> Result<Vec<String>> {
-        let files: Vec<(&PathBuf, &Facts)> = facts.iter().filter(|(_, facts)| facts.elf).collect();
+    /// What the ELF files at `root` need. The answer is kept under the
+    /// tree's digest and the installed packages' versions.
+    pub fn native_depends(
+        &self,
+        root: &Path,
+        contents: &Contents,
+        beginnings: &BTreeMap<PathBuf, Beginning>,
+    ) -> Result<Vec<String>> {
+        let files: Vec<&PathBuf> = beginnings.iter().filter(|(_, start)| start.elf).map(|(path, _)| path).collect();
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let mut lines = vec!["dh-venv-shlibs 1".to_owned(), self.installed_packages()?];
-        lines.extend(files.iter().map(|(path, facts)| format!("{} {}", path.display(), hex(&facts.sha256))));
+        let lines = ["dh-venv-shlibs 1".to_owned(), self.installed.clone(), contents.digest()];
         let key = digest(lines.iter().map(String::as_str));
         let text = match self.cache.text(&key) {
             Some(text) => text,
@@ -58,20 +62,20 @@ impl Workshop<'_> {
         Ok(text.split(", ").map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
-    fn shlibdeps(&self, root: &Path, files: &[(&PathBuf, &Facts)]) -> Result<String> {
+    fn shlibdeps(&self, root: &Path, files: &[&PathBuf]) -> Result<String> {
         let mut arguments: Vec<OsString> = vec!["-O".into(), "--ignore-missing-info".into()];
         // Libraries that a wheel carries without an RPATH to them.
         let carried: BTreeSet<&Path> = files
             .iter()
-            .filter(|(path, _)| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lib")))
-            .filter_map(|(path, _)| path.parent())
+            .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lib")))
+            .filter_map(|path| path.parent())
             .collect();
         for directory in carried {
             let mut word = OsString::from("-l");
             word.push(root.join(directory));
             arguments.push(word);
         }
-        for (path, _) in files {
+        for path in files {
             let mut word = OsString::from("-e");
             word.push(root.join(path));
             arguments.push(word);

@@ -9,8 +9,10 @@ use pep508_rs::{ExtraName, Requirement, VerbatimUrl, VersionOrUrl};
 
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::dist_info::Metadata;
+use crate::helper::venv::distribution::digest;
+use crate::helper::venv::imports;
 use crate::helper::venv::name::normalise;
-use crate::input::{self, Facts};
+use crate::input::{self, Beginning, Kind};
 use crate::plan::{Action, Plan};
 
 use super::assemble::Contents;
@@ -84,13 +86,50 @@ impl Workshop<'_> {
     }
 
     /// Debian's split parts of the standard library that the application imports.
-    pub fn standard_library_depends(
-        &self,
-        _venv: &Path,
-        _contents: &Contents,
-        _known: &BTreeSet<PathBuf>,
-    ) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    pub fn standard_library_depends(&self, venv: &Path, contents: &Contents, known: &Contents) -> Result<Vec<String>> {
+        if !self.interpreter.is_debian() {
+            return Ok(Vec::new());
+        }
+        let site = self.frame(venv).site();
+        let key = digest(["dh-venv-stdlib 1", &self.interpreter.minor(), &contents.digest(), &known.digest()]);
+        if let Some(text) = self.cache.text(&key) {
+            return Ok(text.lines().map(str::to_owned).collect());
+        }
+        let mut files = Vec::new();
+        for entry in &contents.entries {
+            let Ok(inside) = entry.path.strip_prefix(&site) else { continue };
+            let is_source = inside.extension().is_some_and(|extension| extension == "py");
+            let Some(name) = inside.to_str().filter(|_| matches!(entry.kind, Kind::File { .. })) else { continue };
+            let bytes = if is_source { input::bytes(&venv.join(&entry.path))?.unwrap_or_default() } else { Vec::new() };
+            files.push((name, bytes));
+        }
+        let roots: BTreeSet<String> = contents
+            .distributions
+            .iter()
+            .filter(|one| !known.has(&one.directory))
+            .flat_map(|one| one.rows.keys())
+            .filter_map(|path| path.strip_prefix(&site).ok()?.components().next()?.as_os_str().to_str())
+            .filter(|first| !first.ends_with(".dist-info"))
+            .map(|first| first.split('.').next().unwrap_or(first).to_owned())
+            .collect();
+        let roots: Vec<String> = roots.into_iter().collect();
+        let (major, minor, _) = self.interpreter.version;
+        let needs = imports::scan(files.iter().map(|(name, bytes)| (*name, bytes.as_slice())), &roots, (major, minor));
+        for gone in &needs.gone {
+            self.context.printer.diagnostic(
+                &Diagnostic::warning(format!(
+                    "{}:{} imports {}, which {} does not have any more",
+                    gone.file,
+                    gone.line,
+                    gone.import,
+                    self.interpreter.name()
+                ))
+                .hint("the module fails when it is loaded: update the distribution it belongs to"),
+            );
+        }
+        let packages: Vec<String> = needs.depends.into_keys().collect();
+        self.cache.keep_text(&key, &packages.join("\n"))?;
+        Ok(packages)
     }
 
     /// Lintian overrides for what a venv is.
@@ -98,7 +137,7 @@ impl Workshop<'_> {
         &self,
         _venv: &Path,
         _contents: &Contents,
-        _facts: &BTreeMap<PathBuf, Facts>,
+        _beginnings: &BTreeMap<PathBuf, Beginning>,
     ) -> Result<Vec<String>> {
         Ok(Vec::new())
     }

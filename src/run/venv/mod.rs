@@ -22,7 +22,7 @@ use crate::apply;
 use crate::debian::pkgfile;
 use crate::error::{Diagnostic, Error, Result, Severity};
 use crate::helper::venv::cli::Options;
-use crate::helper::venv::distribution::{self, Distribution, Shape, digest, hex};
+use crate::helper::venv::distribution::{self, Distribution, Shape, digest};
 use crate::helper::venv::installer;
 use crate::helper::venv::place::Outcome;
 use crate::helper::venv::settings::{self, Item, Keep, Present, Settings};
@@ -30,7 +30,7 @@ use crate::input::{self, Kind};
 use crate::plan::{Action, Plan, Process};
 use crate::run::Context;
 
-use assemble::{Phase, failure};
+use assemble::{Contents, Phase, failure};
 use project::ProjectWheel;
 use resolve::Wanted;
 use workshop::Workshop;
@@ -204,10 +204,11 @@ impl Workshop<'_> {
         self.apply(&plan)?;
         self.dependencies(&wanted, &venv)?;
         let site = self.frame(&venv).site();
-        let known: BTreeSet<PathBuf> =
-            assemble::contents(&venv, &site)?.distributions.into_iter().map(|one| one.directory).collect();
-        self.install_project(&wheels, &wanted, &venv)?;
-        self.normalise(&venv, &Phase::Project(&known))?;
+        let known = assemble::contents(&venv, &site)?;
+        if !wheels.is_empty() {
+            self.install_project(&wheels, &wanted, &venv)?;
+            self.normalise(&venv, &Phase::Project(&known))?;
+        }
         self.hooks(&venv, &known)?;
         self.check_commands(&venv)?;
         self.check_imports(&venv, &known)?;
@@ -305,9 +306,6 @@ impl Workshop<'_> {
     }
 
     fn install_project(&self, wheels: &[ProjectWheel], wanted: &Wanted, venv: &Path) -> Result<()> {
-        if wheels.is_empty() {
-            return Ok(());
-        }
         let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
         let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
         let process = installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
@@ -360,7 +358,7 @@ impl Workshop<'_> {
     }
 
     /// After-Install: what the commands change and add is part of the venv.
-    fn hooks(&self, venv: &Path, known: &BTreeSet<PathBuf>) -> Result<()> {
+    fn hooks(&self, venv: &Path, known: &Contents) -> Result<()> {
         if self.settings.after_install.is_empty() {
             return Ok(());
         }
@@ -376,7 +374,7 @@ impl Workshop<'_> {
             .map(|(path, _)| path.clone())
             .collect();
         let contents = assemble::contents(venv, &self.frame(venv).site())?;
-        let own = contents.distributions.iter().find(|one| !known.contains(&one.directory));
+        let own = contents.distributions.iter().find(|one| !known.has(&one.directory));
         let heir = own.or(contents.distributions.first()).map(|one| one.directory.clone());
         self.normalise(venv, &Phase::Hooks(&changed, heir.as_deref()))
     }
@@ -448,7 +446,7 @@ impl Workshop<'_> {
 
     /// Import the top-level modules of the project, and of the dependencies
     /// when they are new; a success is remembered.
-    fn check_imports(&self, venv: &Path, known: &BTreeSet<PathBuf>) -> Result<()> {
+    fn check_imports(&self, venv: &Path, known: &Contents) -> Result<()> {
         let site = self.frame(venv).site();
         let contents = assemble::contents(venv, &site)?;
         let modules = |own: bool| -> BTreeSet<String> {
@@ -456,25 +454,12 @@ impl Workshop<'_> {
             contents
                 .distributions
                 .iter()
-                .filter(|one| known.contains(&one.directory) != own)
+                .filter(|one| known.has(&one.directory) != own)
                 .flat_map(|one| one.rows.keys())
                 .filter_map(|path| top_level(path.strip_prefix(&site).ok()?, &suffix))
                 .collect()
         };
-        let records: Vec<String> = contents
-            .distributions
-            .iter()
-            .map(|one| {
-                let rows: Vec<String> =
-                    one.rows.iter().map(|(path, row)| format!("{} {}", path.display(), row.hash)).collect();
-                digest(rows.iter().map(String::as_str))
-            })
-            .collect();
-        let key = digest(
-            ["dh-venv-imports 1", &self.interpreter.minor(), &self.installed_packages()?]
-                .into_iter()
-                .chain(records.iter().map(String::as_str)),
-        );
+        let key = digest(["dh-venv-imports 1", &self.interpreter.minor(), &self.installed, &contents.digest()]);
         if self.cache.text(&key).is_some() {
             return Ok(());
         }
@@ -512,18 +497,12 @@ impl Workshop<'_> {
     }
 
     /// Leave what dh_venv_place needs.
-    fn describe(
-        &self,
-        stage: &Path,
-        wanted: &Wanted,
-        wheels: &[ProjectWheel],
-        known: &BTreeSet<PathBuf>,
-    ) -> Result<()> {
+    fn describe(&self, stage: &Path, wanted: &Wanted, wheels: &[ProjectWheel], known: &Contents) -> Result<()> {
         let venv = stage.join("venv");
         let site = self.frame(&venv).site();
         let contents = assemble::contents(&venv, &site)?;
-        let facts = input::survey(&venv, &contents.entries, &[])?;
-        let has_elf = facts.iter().find(|(_, facts)| facts.elf);
+        let beginnings = input::beginnings(&venv, &contents.entries)?;
+        let has_elf = beginnings.iter().find(|(_, beginning)| beginning.elf);
         let binary = self.context.build.binaries.iter().find(|binary| binary.name == self.settings.package);
         if let (Some((path, _)), Some(binary)) = (has_elf, binary.filter(|binary| binary.architecture == "all")) {
             return Err(Diagnostic::error(format!(
@@ -539,16 +518,16 @@ impl Workshop<'_> {
         self.check_requirements(&metadata, wheels)?;
         let mut depends = self.interpreter_depends()?;
         depends.extend(self.standard_library_depends(&venv, &contents, known)?);
-        depends.extend(self.native_depends(&venv, &facts)?);
+        depends.extend(self.native_depends(&venv, &contents, &beginnings)?);
         depends.sort();
         depends.dedup();
         // The project's part of the id: what it installed, without who built it.
         let mut rows: Vec<String> = Vec::new();
-        for one in contents.distributions.iter().filter(|one| !known.contains(&one.directory)) {
-            for path in one.rows.keys().filter(|path| path.file_name() != Some(OsStr::new("WHEEL"))) {
-                let hash = facts.get(path).map(|facts| hex(&facts.sha256)).unwrap_or_default();
-                if path.file_name() != Some(OsStr::new("RECORD")) {
-                    rows.push(format!("{} {hash}", path.display()));
+        for one in contents.distributions.iter().filter(|one| !known.has(&one.directory)) {
+            for (path, row) in &one.rows {
+                let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+                if !matches!(name, "WHEEL" | "RECORD") {
+                    rows.push(format!("{} {}", path.display(), row.hash));
                 }
             }
         }
@@ -560,7 +539,7 @@ impl Workshop<'_> {
         let id = distribution::venv_id(&wanted.distributions, &shape, &digest(rows.iter().map(String::as_str)));
         let outcome = Outcome {
             prefix: self.settings.prefix.clone(),
-            overrides: self.overrides(&venv, &contents, &facts)?,
+            overrides: self.overrides(&venv, &contents, &beginnings)?,
             commands: self.settings.commands.iter().map(|link| (link.name.clone(), link.entry.clone())).collect(),
             depends,
             id,

@@ -56,22 +56,19 @@ impl Workshop<'_> {
         let pyproject = self.pyproject(&project.text)?;
         let constraints = self.build_requirements(&pyproject)?;
         let version = self.changelog_version()?;
-        let key = digest(
-            [
-                "dh-venv-wheel 1",
-                env!("CARGO_PKG_VERSION"),
-                source,
-                &project.text,
-                &self.interpreter.soabi,
-                &self.interpreter.minor(),
-                &self.installer.label(),
-                constraints.as_deref().unwrap_or("system"),
-                version.as_deref().unwrap_or_default(),
-                self.context.environment.text("SOURCE_DATE_EPOCH").unwrap_or_default(),
-                &self.build_inputs()?,
-            ]
-            .into_iter(),
-        );
+        let key = digest([
+            "dh-venv-wheel 1",
+            env!("CARGO_PKG_VERSION"),
+            source,
+            &project.text,
+            &self.interpreter.soabi,
+            &self.interpreter.minor(),
+            &self.installer.label(),
+            constraints.as_deref().unwrap_or("system"),
+            version.as_deref().unwrap_or_default(),
+            self.context.environment.text("SOURCE_DATE_EPOCH").unwrap_or_default(),
+            &self.build_inputs()?,
+        ]);
         let out = self.work.join("wheels").join(normalise(&project.text));
         if !self.cache.restore(&key, &out)? {
             self.build_wheel(project, constraints.as_deref(), version.as_deref(), &out)?;
@@ -230,7 +227,7 @@ impl Workshop<'_> {
 
     /// What a build from source depends on besides its source: installed packages and flags.
     pub fn build_inputs(&self) -> Result<String> {
-        let mut lines = vec![self.installed_packages()?];
+        let mut lines = vec![self.installed.clone()];
         for (name, value) in self.context.environment.all() {
             let name = name.to_string_lossy();
             let decides = name.ends_with("FLAGS") && name != "MAKEFLAGS" && name != "MFLAGS"
@@ -244,14 +241,6 @@ impl Workshop<'_> {
             lines.push(format!("{option} {}", self.context.environment.build_option(option).is_some()));
         }
         Ok(digest(lines.iter().map(String::as_str)))
-    }
-
-    /// Digest of names, versions and architectures of the installed Debian packages.
-    pub fn installed_packages(&self) -> Result<String> {
-        let text = input::bytes(Path::new("/var/lib/dpkg/status"))?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let wanted = ["Package: ", "Status: ", "Version: ", "Architecture: "];
-        Ok(digest(text.lines().filter(|line| wanted.iter().any(|field| line.starts_with(field)))))
     }
 
     /// Compiler flags as policy 4.9.1 and dpkg-buildflags want them, without

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
+use crate::helper::venv::distribution::digest;
 use crate::helper::venv::installer::{self, Installer, Rooms, Sources};
 use crate::helper::venv::interpreter::{Interpreter, PROBE};
 use crate::helper::venv::settings::{Item, Settings, Wanted};
@@ -33,6 +34,8 @@ pub struct Workshop<'a> {
     pub work: PathBuf,
     /// The user's cache.
     pub cache: Cache,
+    /// Digest of the installed Debian packages.
+    pub installed: String,
 }
 
 impl<'a> Workshop<'a> {
@@ -48,9 +51,10 @@ impl<'a> Workshop<'a> {
         let host_index = context.environment.text("DH_VENV_HOST_INDEX") == Some("1");
         let has_ca = input::is_file(installer::ca_bundle());
         let environment = installer::environment(context.environment.all(), &rooms, host_index, has_ca);
-        let interpreter = probe(&settings.python, &environment)?;
+        let installed = installed_packages()?;
+        let interpreter = probe(&settings.python, &environment, &cache, &installed)?;
         let installer = find_installer(context, settings.installer, &environment)?;
-        Ok(Self { context, settings, interpreter, installer, environment, work, cache })
+        Ok(Self { context, settings, interpreter, installer, environment, work, cache, installed })
     }
 
     /// Show a plan and carry it out.
@@ -98,7 +102,12 @@ impl<'a> Workshop<'a> {
 }
 
 /// Ask an interpreter what it is.
-fn probe(python: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<Interpreter> {
+fn probe(
+    python: &Item,
+    environment: &BTreeMap<OsString, OsString>,
+    cache: &Cache,
+    installed: &str,
+) -> Result<Interpreter> {
     let path = if python.text.starts_with('/') {
         PathBuf::from(&python.text)
     } else {
@@ -114,18 +123,36 @@ fn probe(python: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<In
         };
         return Err(fault.hint(hint).into());
     }
-    let process = Process::new(&path, ["-I", "-S", "-c", PROBE].map(OsString::from)).environment(environment);
-    let output = apply::capture(&process)?;
-    if !output.success {
-        return Err(failure(&format!("asking {} what it is", path.display()), &output).into());
-    }
-    let interpreter = Interpreter::parse(&path, &output.stdout)?;
+    // What dpkg installed answers the same until dpkg changes it.
+    let is_debian = path.parent() == Some(Path::new("/usr/bin"));
+    let key = digest(["dh-venv-probe 1", PROBE, &path.to_string_lossy(), installed]);
+    let answer = match cache.text(&key).filter(|_| is_debian) {
+        Some(text) => text.into_bytes(),
+        None => {
+            let process = Process::new(&path, ["-I", "-S", "-c", PROBE].map(OsString::from)).environment(environment);
+            let output = apply::capture(&process)?;
+            if !output.success {
+                return Err(failure(&format!("asking {} what it is", path.display()), &output).into());
+            }
+            output.stdout
+        }
+    };
+    let interpreter = Interpreter::parse(&path, &answer)?;
+    cache.keep_text(&key, &String::from_utf8_lossy(&answer))?;
     if interpreter.tags.is_empty() {
         return Err(Diagnostic::error("python3-pip is not installed")
             .hint("install python3-pip; dh-venv depends on it")
             .into());
     }
     Ok(interpreter)
+}
+
+/// Digest of names, versions and architectures of the installed Debian packages.
+pub fn installed_packages() -> Result<String> {
+    let text = input::bytes(Path::new("/var/lib/dpkg/status"))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let wanted = ["Package: ", "Status: ", "Version: ", "Architecture: "];
+    Ok(digest(text.lines().filter(|line| wanted.iter().any(|field| line.starts_with(field)))))
 }
 
 fn find_installer(context: &Context, wanted: Wanted, environment: &BTreeMap<OsString, OsString>) -> Result<Installer> {
