@@ -136,7 +136,9 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
         let pair = file.as_ref().map(|file| (file.path.as_path(), paragraphs.as_slice()));
         let (settings, found) = settings::read(&binary.name, pair, options, &present);
         faults.extend(found);
-        if !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
+        // From level 14 on, dh_gencontrol adds every ${…:Depends} by itself.
+        let by_hand = context.build.compat < 14;
+        if by_hand && !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
             faults.push(
                 Diagnostic::error(format!(
                     "package {} has a venv, but its Depends lacks ${{venv:Depends}}",
