@@ -10,7 +10,7 @@
 mod image;
 mod session;
 
-pub use image::{Kind, Suite, example_debs, repository, target_dir, toolkit_debs};
+pub use image::{Kind, Suite, cache_dir, example_debs, repository, target_dir, toolkit_debs, uv};
 pub use session::{Output, Running, Session};
 
 /// Makes one `#[test]` a suite of each function named, which takes the [`Suite`]:
