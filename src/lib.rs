@@ -12,4 +12,5 @@ pub mod helper;
 pub mod input;
 pub mod message;
 pub mod plan;
+pub mod render;
 pub mod run;

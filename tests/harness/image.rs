@@ -1,5 +1,5 @@
 //! Where things lie: the chroot images (made by `tools/make-image` when they are
-//! first asked for), the download cache, the packages built by `make`.
+//! first asked for), the download cache, uv.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -100,29 +100,6 @@ pub fn image(suite: Suite, kind: Kind) -> PathBuf {
         PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
     });
     path.clone()
-}
-
-/// The toolkit's own packages for a suite, as `make` left them.
-pub fn toolkit_debs(suite: Suite) -> Vec<PathBuf> {
-    debs_in(&target_dir().join("debs").join(suite.name()))
-}
-
-/// The packages of an example for a suite, where `tools/build-examples` left them.
-pub fn example_debs(suite: Suite, example: &str) -> Vec<PathBuf> {
-    debs_in(&target_dir().join("examples").join(suite.name()).join(example))
-}
-
-fn debs_in(dir: &Path) -> Vec<PathBuf> {
-    let mut debs: Vec<PathBuf> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .collect();
-    debs.sort();
-    assert!(!debs.is_empty(), "no packages in {}: `make check` builds them first", dir.display());
-    debs
 }
 
 /// The uv binary of this version, from PyPI, fetched once.

@@ -8,4 +8,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod debhelper;
+mod installed;
+mod package;
 mod smoke;

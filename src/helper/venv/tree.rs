@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
+use serde_json::json;
+
 use super::interpreter::Interpreter;
 use super::record::{self, Row};
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, Result};
 use crate::input::{Entry, Facts, Kind};
+use crate::render::render;
 
 /// What makes one venv's files differ from another's.
 #[derive(Debug, Clone)]
@@ -35,16 +38,16 @@ impl Frame<'_> {
 
     /// pyvenv.cfg without what differs between builds. Only the minor version
     /// counts: a security update of the interpreter changes nothing here.
-    pub fn pyvenv_cfg(&self) -> String {
+    pub fn pyvenv_cfg(&self) -> Result<String> {
         let target = self.interpreter.target();
-        let home = target.parent().unwrap_or(Path::new("/usr/bin"));
-        format!(
-            "home = {}\ninclude-system-site-packages = {}\nversion = {}\nprompt = '{}'\n",
-            home.display(),
-            self.system_site_packages,
-            self.interpreter.minor(),
-            self.package
-        )
+        let home = target.parent().unwrap_or(Path::new("/usr/bin")).to_string_lossy().into_owned();
+        let values = json!({
+            "home": home,
+            "system_site_packages": self.system_site_packages,
+            "version": self.interpreter.minor(),
+            "package": self.package,
+        });
+        render("venv/pyvenv.cfg", &values)
     }
 
     /// The links to the interpreter: path in the venv and target.
@@ -72,12 +75,10 @@ impl Frame<'_> {
     }
 
     /// The script of a console or GUI entry point, the same from every installer.
-    pub fn console_script(&self, module: &str, attribute: &str) -> String {
+    pub fn console_script(&self, module: &str, attribute: &str) -> Result<String> {
         let first = attribute.split('.').next().unwrap_or(attribute);
-        format!(
-            "{}\nimport sys\n\nfrom {module} import {first}\n\nif __name__ == \"__main__\":\n    sys.exit({attribute}())\n",
-            self.shebang("")
-        )
+        let values = json!({ "shebang": self.shebang(""), "module": module, "first": first, "attribute": attribute });
+        render("venv/console-script.py", &values)
     }
 
     /// A file of bin/ with its interpreter line pointing into the installed

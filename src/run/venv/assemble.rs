@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::dist_info;
 use crate::helper::venv::distribution::digest;
+use crate::helper::venv::metadata;
 use crate::helper::venv::settings::{Bytecode, Keep};
 use crate::helper::venv::tree::{self, Frame, Installed};
 use crate::input::{self, Entry, Facts, Kind};
@@ -176,9 +176,13 @@ impl Workshop<'_> {
         let mut plan = Plan::default();
         for distribution in new {
             let file = root.join(&distribution.directory).join("entry_points.txt");
-            for script in input::text(&file)?.map(|text| dist_info::scripts(&text)).unwrap_or_default() {
+            let points = input::text(&file)?.map(|text| metadata::entry_points(&text)).unwrap_or_default();
+            for script in points {
+                if !matches!(script.group.as_str(), "console_scripts" | "gui_scripts") || script.object.is_empty() {
+                    continue;
+                }
                 let path = Path::new("bin").join(&script.name);
-                let contents = frame.console_script(&script.module, &script.attribute).into_bytes();
+                let contents = frame.console_script(&script.module, &script.object)?.into_bytes();
                 plan.push(Action::Write { path: root.join(&path), contents, mode: 0o755 });
                 rewritten.insert(path);
             }
@@ -291,6 +295,11 @@ impl Workshop<'_> {
         add(&self.context.directory);
         add(&self.work);
         add(self.cache.root());
+        // HOME may have been moved for the build; the account's own is meant, too.
+        let account = users::get_user_by_uid(users::get_current_uid());
+        if let Some(account) = &account {
+            add(users::os::unix::UserExt::home_dir(account));
+        }
         if let Some(home) = self.context.environment.text("HOME") {
             add(Path::new(home.trim_end_matches('/')));
         }
@@ -301,7 +310,7 @@ impl Workshop<'_> {
 /// What the venv module made: configuration, links to the interpreter, files to source.
 fn frame_files(root: &Path, frame: &Frame<'_>, entries: &[Entry]) -> Result<Plan> {
     let mut plan = Plan::default();
-    let cfg = frame.pyvenv_cfg().into_bytes();
+    let cfg = frame.pyvenv_cfg()?.into_bytes();
     plan.push(Action::Write { path: root.join("pyvenv.cfg"), contents: cfg, mode: 0o644 });
     for (path, target) in frame.interpreter_links() {
         plan.push(Action::Symlink { path: root.join(path), target });

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use debian_control::lossless::relations::Relations;
+
 use crate::apply;
 use crate::debian::pkgfile;
 use crate::error::{Diagnostic, Error, Result, Severity};
@@ -28,6 +30,7 @@ use crate::helper::venv::place::Outcome;
 use crate::helper::venv::settings::{self, Item, Keep, Present, Settings};
 use crate::input::{self, Kind};
 use crate::plan::{Action, Plan, Process};
+use crate::render::render;
 use crate::run::Context;
 
 use assemble::{Contents, Phase, failure};
@@ -163,8 +166,11 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
     Ok(all)
 }
 
+/// Whether a relationship field has `${venv:Depends}` as one of its items.
 fn lists_venv_depends(field: Option<&str>) -> bool {
-    field.is_some_and(|text| text.contains("${venv:Depends}"))
+    let Some(text) = field else { return false };
+    let (relations, _) = Relations::parse_relaxed(text, true);
+    relations.substvars().any(|item| item == "${venv:Depends}")
 }
 
 /// What of the source decides defaults.
@@ -344,8 +350,8 @@ impl Workshop<'_> {
                 && script.starts_with(b"#!")
                 && !name.starts_with("activate")
             {
-                let quote = |path: &Path| crate::plan::quote(&path.to_string_lossy());
-                let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", quote(&venv.join("bin/python")), quote(&path));
+                let words = serde_json::json!({ "interpreter": venv.join("bin/python"), "script": path });
+                let text = render("venv/stand-in.sh", &words)?;
                 plan.push(Action::Write { path: shim, contents: text.into_bytes(), mode: 0o755 });
             }
         }
@@ -554,11 +560,12 @@ impl Workshop<'_> {
         let outcome = Outcome {
             prefix: self.settings.prefix.clone(),
             overrides: self.overrides(&venv, &contents, &beginnings)?,
+            interpreter: self.interpreter.target(),
             commands: self.settings.commands.iter().map(|link| (link.name.clone(), link.entry.clone())).collect(),
             depends,
             id,
         };
-        let mut plan = self.documents(stage, &outcome.id, &venv, &contents)?;
+        let mut plan = self.documents(stage, &outcome.id, &contents, &metadata, wanted)?;
         let mut text = serde_json::to_string_pretty(&outcome).map_err(|error| Error::failed(error.to_string()))?;
         text.push('\n');
         plan.push(Action::Write { path: stage.join("outcome.json"), contents: text.into_bytes(), mode: 0o644 });

@@ -1,0 +1,362 @@
+//! dh_venv in builds of many shapes: what debhelper, the source tree and the
+//! user's surroundings may look like.
+
+use std::process::Command;
+
+use crate::harness::{Output, Session, Suite, repository};
+use crate::on_both_suites;
+use crate::package::{Source, binary, build, built_greet, greet, workshop};
+
+on_both_suites!(
+    builds_without_any_venv_file,
+    case_01_arch_and_indep_builds_with_and_without_override,
+    case_02_and_03_python3_foo_and_a_second_package_selected_with_p_and_n,
+    case_03_venv_shared_by_packages_is_built_once,
+    case_04_two_builds_and_clean_leave_the_tree_and_quilt_unchanged,
+    case_07_wheelhouse_with_build_requirements_needs_no_network,
+    case_12_foreign_interpreter_and_active_venv_do_not_matter,
+    case_13_no_home_read_only_source_and_spaces_in_its_path,
+    case_19_setup_py_pyproject_and_failing_makefile_build_with_plain_dh,
+    case_20_nothing_runs_as_root_or_fakeroot,
+    case_21_versions_come_from_the_changelog_without_git,
+    case_22_dh_python3_leaves_the_venv_untouched,
+    case_23_split_parts_of_the_standard_library_are_dependencies,
+);
+
+const WORK: &str = "/home/builder/work/greet";
+
+/// The names of the packages in a directory, sorted, without those of debug symbols.
+fn debs(session: &Session, dir: &str) -> String {
+    session.ok(&format!("cd '{dir}' && ls *.deb | grep -v dbgsym | cut -d_ -f1 | LC_ALL=C sort | tr '\\n' ' '")).stdout
+}
+
+/// Member names of a .deb.
+fn contents(session: &Session, deb: &str) -> String {
+    session.ok(&format!("dpkg-deb -c {deb} | awk '{{print $6 $7 $8}}'")).stdout
+}
+
+fn depends(session: &Session, deb: &str) -> Vec<String> {
+    let text = session.ok(&format!("dpkg-deb -f {deb} Depends")).stdout;
+    text.trim().split(", ").map(str::to_owned).collect()
+}
+
+fn builds_without_any_venv_file(suite: Suite) {
+    let session = workshop(suite).offline();
+    let source = Source { wheels: greet().wheels, ..Source::new("greet") }.file("requirements.txt", "greet==1.0\n");
+    source.build(&session);
+    session.ok("test ! -e greet.venv && dpkg-deb -x work/greet_1.0_*.deb x");
+    assert_eq!(session.ok("x/usr/lib/greet/venv/bin/python x/usr/lib/greet/venv/bin/greet").stdout, "hello from 1.0\n");
+}
+
+fn case_01_arch_and_indep_builds_with_and_without_override(suite: Suite) {
+    let session = workshop(suite).offline();
+    let source = greet()
+        .more("debian/control", &binary("greet-all", "all"))
+        .more("debian/control", &binary("greet-doc", "all").replace(", ${venv:Depends}", ""))
+        .file("debian/greet-all.venv", "Format: 1\nRequirements: requirements.txt\n");
+    let overrides = "\noverride_dh_venv:\n\tdh_venv --requirements=requirements.txt\n";
+    for (dir, source) in [("plain", source.clone()), ("override", source.more("debian/rules", overrides))] {
+        for (option, expected) in [("-B", "greet "), ("-A", "greet-all greet-doc ")] {
+            let place = format!("/home/builder/{dir}{option}");
+            source.unpack(&session, &format!("{place}/greet"));
+            session.in_dir(&format!("{place}/greet")).ok(&format!("dpkg-buildpackage -us -uc {option} 2>&1"));
+            assert_eq!(debs(&session, &place), expected, "{dir} {option}");
+            let first = expected.split(' ').next().expect("a name");
+            let members = contents(&session, &format!("{place}/{first}_1.0_*.deb"));
+            assert!(members.contains(&format!("./usr/lib/{first}/venv/bin/greet\n")), "{dir} {option}: {members}");
+        }
+    }
+}
+
+fn case_02_and_03_python3_foo_and_a_second_package_selected_with_p_and_n(suite: Suite) {
+    let session = workshop(suite).offline();
+    let source = Source { wheels: greet().wheels, ..Source::new("python3-foo") }
+        .more("debian/control", &binary("foo-tools", "any"))
+        .file("requirements.txt", "greet\n")
+        .file("words.txt", "words\n")
+        .file("debian/python3-foo.venv", "Format: 1\nRequirements: requirements.txt\n")
+        .file("debian/foo-tools.venv", "Format: 1\nRequirements: words.txt\n")
+        .more(
+            "debian/rules",
+            "\noverride_dh_venv:\n\tdh_venv -ppython3-foo --commands=foo=greet\n\tdh_venv -Npython3-foo --keep=tests\n",
+        );
+    source.build(&session);
+    let foo = contents(&session, "work/python3-foo_1.0_*.deb");
+    let tools = contents(&session, "work/foo-tools_1.0_*.deb");
+    assert!(foo.contains("./usr/lib/python3-foo/venv/bin/greet\n") && foo.contains("./usr/bin/foo->"), "{foo}");
+    assert!(tools.contains("./usr/lib/foo-tools/venv/lib/"), "{tools}");
+    assert!(tools.contains("/words.py\n") && !tools.contains("greet") && !tools.contains("./usr/bin/"), "{tools}");
+}
+
+fn case_03_venv_shared_by_packages_is_built_once(suite: Suite) {
+    let session = workshop(suite).offline().env("DH_VERBOSE", "1");
+    let part = |name: &str| binary(name, "any").replace("${venv:Depends}", "greet (= ${binary:Version})");
+    let source = greet()
+        .more("debian/control", &part("greet-web"))
+        .more("debian/control", &part("greet-worker"))
+        .file("debian/greet-web.links", "usr/lib/greet/venv/bin/greet usr/bin/greet-web\n")
+        .file("debian/greet-worker.links", "usr/lib/greet/venv/bin/greet usr/bin/greet-worker\n");
+    let log = source.build(&session).stdout;
+    assert_eq!(debs(&session, "/home/builder/work"), "greet greet-web greet-worker ");
+    let installs = log.lines().filter(|line| line.contains(" pip install ")).count();
+    assert_eq!(installs, 1, "{log}");
+    for name in ["greet-web", "greet-worker"] {
+        let members = contents(&session, &format!("work/{name}_1.0_*.deb"));
+        assert!(!members.contains("/venv/"), "{members}");
+    }
+}
+
+fn case_04_two_builds_and_clean_leave_the_tree_and_quilt_unchanged(suite: Suite) {
+    let session = workshop(suite).offline();
+    let source = greet()
+        .version("1.0-1")
+        .file("debian/source/format", "3.0 (quilt)\n")
+        .file("debian/source/include-binaries", "debian/wheelhouse/greet-1.0-py3-none-any.whl\ndebian/wheelhouse/words-1.0-py3-none-any.whl\n")
+        .file("README", "patched\n")
+        .file("debian/patches/series", "readme\n")
+        .file("debian/patches/readme", "--- a/README\n+++ b/README\n@@ -1 +1 @@\n-plain\n+patched\n");
+    source.unpack(&session, WORK);
+    session.ok("cd work && mkdir orig && cp -a greet/. orig/greet-1.0 && cd orig && rm -r greet-1.0/debian
+        echo plain >greet-1.0/README && tar -czf ../greet_1.0.orig.tar.gz greet-1.0 && cd .. && rm -r orig");
+    let list = "cd work/greet && find . -path ./.pc -prune -o -printf '%p %y %m %l ' -a \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\) | LC_ALL=C sort";
+    let before = session.ok(list).stdout;
+    // Source and binaries, then again over what the first build left.
+    for _ in 0..2 {
+        session.in_dir(WORK).ok("dpkg-buildpackage -us -uc -F 2>&1");
+    }
+    session.in_dir(WORK).ok("dpkg-buildpackage -us -uc -b -nc 2>&1 && debian/rules clean");
+    assert_eq!(session.ok(list).stdout, before);
+    session.ok("cd work && dpkg-source -x greet_1.0-1.dsc x && diff -r --exclude=.pc greet x");
+}
+
+/// Wheels of these requirements, put into a wheelhouse; the one step with a network.
+fn fetch_wheels(session: &Session, dir: &str, requirements: &str) {
+    session.ok(&format!("python3 -m pip download --quiet --only-binary :all: --dest {dir} {requirements}"));
+}
+
+/// A project with a command, built by setuptools.
+fn project(name: &str) -> Source {
+    Source::new(name)
+        .file(
+            "pyproject.toml",
+            &format!(
+                "[build-system]\nrequires = [\"setuptools>=77\"]\nbuild-backend = \"setuptools.build_meta\"\n\n\
+                 [project]\nname = \"{name}\"\nversion = \"1.0\"\n\n[project.scripts]\n{name} = \"{name}:main\"\n\n\
+                 [tool.setuptools]\npy-modules = [\"{name}\"]\n"
+            ),
+        )
+        .file(&format!("{name}.py"), "def main():\n    print('hello from the project')\n")
+        .file(&format!("debian/{name}.venv"), &format!("Format: 1\nCommands: {name}\n"))
+}
+
+fn case_07_wheelhouse_with_build_requirements_needs_no_network(suite: Suite) {
+    let session = workshop(suite);
+    let source = project("greeter")
+        .replace("pyproject.toml", "version = \"1.0\"", "version = \"1.0\"\ndependencies = [\"words\"]")
+        .wheel("words", "1.0", "", &[("words.py", "HELLO = 'hello'\n")]);
+    let dir = "/home/builder/work/greeter";
+    source.unpack(&session, dir);
+    fetch_wheels(&session, "work/greeter/debian/wheelhouse", "setuptools==80.9.0");
+    let offline = session.offline().cold_downloads();
+    for installer in ["uv", "pip"] {
+        offline.ok(&format!("cd {dir} && printf 'Format: 1\\nInstaller: {installer}\\n' >debian/greeter.venv"));
+        build(&offline, dir);
+        let members = contents(&session, "work/greeter_1.0_*.deb");
+        for name in ["greeter.py", "words.py", "bin/greeter"] {
+            assert!(members.contains(&format!("/{name}\n")), "{installer}: {members}");
+        }
+        assert!(!members.contains("setuptools"), "{installer}: {members}");
+    }
+}
+
+fn case_12_foreign_interpreter_and_active_venv_do_not_matter(suite: Suite) {
+    let session = workshop(suite).offline();
+    session.ok("mkdir -p pyenv/bin && for name in python python3 pip pip3; do
+            printf '#!/bin/sh\\necho \"$0 $*\" >>/home/builder/called\\nexit 1\\n' >pyenv/bin/$name
+            chmod 755 pyenv/bin/$name
+        done
+        python3 -m venv --without-pip mine");
+    let odd = session
+        .env("PATH", "/home/builder/pyenv/bin:/home/builder/mine/bin:/usr/local/bin:/usr/bin:/bin")
+        .env("VIRTUAL_ENV", "/home/builder/mine")
+        .env("PYTHONPATH", "/home/builder/pyenv")
+        .env("PYTHONHOME", "/home/builder/mine");
+    greet().unpack(&session, WORK);
+    build(&odd, WORK);
+    session.ok("! cat called && dpkg-deb -x work/greet_1.0_*.deb x");
+    let python = suite.python();
+    session.ok(&format!(
+        "cd x/usr/lib/greet/venv && test \"$(readlink -f bin/python)\" = /usr/bin/python{python}
+         grep -q '^home = /usr/bin$' pyvenv.cfg && ! grep -r mine . && head -n 1 bin/greet | grep -q '^#!/usr/lib/greet/venv/bin/python'"
+    ));
+}
+
+fn case_13_no_home_read_only_source_and_spaces_in_its_path(suite: Suite) {
+    let session = workshop(suite).offline();
+    let (parent, dir) = ("/srv/path with spaces", "/srv/path with spaces/greet 1.0");
+    greet().unpack(&session, dir);
+    session.as_user("root").ok(&format!(
+        "cd '{dir}' && chown -R root: . && chmod -R a-w . && chown builder '{parent}' && chown -R builder: debian && chmod -R u+w debian"
+    ));
+    session.fails(1, &format!("touch '{dir}/file'"));
+    session.in_dir(dir).ok("env -u XDG_CACHE_HOME HOME=/nonexistent dpkg-buildpackage -us -uc -b 2>&1");
+    session.ok(&format!(
+        "dpkg-deb -x '{parent}'/greet_1.0_*.deb x && ! grep -r 'with spaces' x
+         x/usr/lib/greet/venv/bin/python x/usr/lib/greet/venv/bin/greet"
+    ));
+}
+
+/// A root that debhelper's own build systems would claim.
+fn crowded() -> Source {
+    project("greeter")
+        .file("setup.py", "from setuptools import setup\n\nsetup()\n")
+        .file("Makefile", "fail:\n\techo developers only; false\n\nclean test install: fail\n")
+}
+
+fn case_19_setup_py_pyproject_and_failing_makefile_build_with_plain_dh(suite: Suite) {
+    let session = workshop(suite);
+    fetch_wheels(&session, "wheels", "setuptools==80.9.0");
+    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
+        || std::path::PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"),
+        std::path::PathBuf::from,
+    );
+    let newer = cache.join("deb-build-app/debhelper-14");
+    let fetched =
+        Command::new(repository().join("tests/contract/fetch-debhelper")).arg("sid").arg(&newer).output().expect("sh");
+    assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+    let session = session.offline().bind(&newer, "/opt/debhelper");
+    let newest = session
+        .env("PERL5LIB", "/opt/debhelper/usr/share/perl5")
+        .env("PATH", "/opt/debhelper/usr/bin:/usr/local/bin:/usr/bin:/bin");
+    for (level, session) in [("13", &session), ("14", &newest)] {
+        let dir = format!("/home/builder/{level}/greeter");
+        crowded().replace("debian/control", "(= 13)", &format!("(= {level})")).unpack(session, &dir);
+        session.ok(&format!("cp -r wheels {dir}/debian/wheelhouse && cp -a {dir} {dir}.orig"));
+        // -d: the newer debhelper is used, not installed.
+        session.in_dir(&dir).ok("dpkg-buildpackage -d -us -uc -b 2>&1");
+        let members = contents(session, &format!("{level}/greeter_1.0_*.deb"));
+        assert!(members.contains("./usr/lib/greeter/venv/bin/greeter\n"), "{members}");
+        assert!(!members.contains("dist-packages"), "{members}");
+        session.in_dir(&dir).ok(&format!("debian/rules clean && diff -r . {dir}.orig"));
+    }
+    let dir = "/home/builder/make/greeter";
+    crowded().replace("debian/rules", "dh $@", "dh $@ --buildsystem=makefile").unpack(&session, dir);
+    session.ok(&format!("cp -r wheels {dir}/debian/wheelhouse"));
+    let output: Output = session.in_dir(dir).run("debian/rules build 2>&1");
+    assert!(!output.success() && output.stdout.contains("developers only"), "{}", output.dump());
+}
+
+fn case_20_nothing_runs_as_root_or_fakeroot(suite: Suite) {
+    let session = workshop(suite);
+    fetch_wheels(&session, "wheels", "setuptools==80.9.0");
+    // Every start of Python, of uv and of the compiler leaves a line.
+    let log = "echo \\\"$0 $(id -u) fakeroot=${FAKEROOTKEY-}${LD_PRELOAD-} $*\\\" >>/var/tmp/started";
+    session.as_user("root").ok(&format!(
+        "install -m 666 /dev/null /var/tmp/started
+         for path in /usr/bin/x86_64-linux-gnu-gcc /usr/bin/gcc; do
+             real=$(readlink -f $path); rm $path
+             printf '#!/bin/sh\\n%s\\nexec %s \"$@\"\\n' \"{log}\" $real >$path; chmod 755 $path
+         done
+         printf '%s\\n' 'import os, sys' 'with open(\"/var/tmp/started\", \"a\") as f:' \
+             '    print(\"python\", os.getuid(), \"fakeroot=\" + os.environ.get(\"FAKEROOTKEY\", \"\") + os.environ.get(\"LD_PRELOAD\", \"\"), sys.orig_argv[1:], file=f)' \
+             >/usr/lib/python3/dist-packages/sitecustomize.py
+         mkdir -p /srv/uv && printf '#!/bin/sh\\n%s\\nexec /usr/local/bin/uv \"$@\"\\n' \"{log}\" >/srv/uv/uv && chmod 755 /srv/uv/uv"
+    ));
+    let session = session.offline().env("PATH", "/srv/uv:/usr/local/bin:/usr/bin:/bin");
+    let source = project("greeter")
+        .replace("debian/control", "Rules-Requires-Root: no\n", "Rules-Requires-Root: binary-targets\n")
+        .file("setup.py", "from setuptools import Extension, setup\n\nsetup(ext_modules=[Extension(\"quick\", [\"quick.c\"])])\n")
+        .file(
+            "quick.c",
+            "#include <Python.h>\nstatic struct PyModuleDef module = {PyModuleDef_HEAD_INIT, \"quick\"};\n\
+             PyMODINIT_FUNC PyInit_quick(void) { return PyModule_Create(&module); }\n",
+        )
+        .more("debian/greeter.venv", "Test: sh -c 'echo test $(id -u) fakeroot=$FAKEROOTKEY$LD_PRELOAD >>/var/tmp/started'\n");
+    for (way, command) in [("package", "dpkg-buildpackage -rfakeroot -us -uc -b 2>&1"), ("binary", "fakeroot debian/rules binary 2>&1")] {
+        for installer in ["uv", "pip"] {
+            session.as_user("root").ok(": >/var/tmp/started");
+            let dir = format!("/home/builder/{way}-{installer}/greeter");
+            source.clone().more("debian/greeter.venv", &format!("Installer: {installer}\n")).unpack(&session, &dir);
+            session.ok(&format!("cp -r wheels {dir}/debian/wheelhouse"));
+            session.in_dir(&dir).ok(command);
+            let started = session.read("/var/tmp/started");
+            let uid = session.ok("id -u").stdout;
+            let clean = format!(" {} fakeroot= ", uid.trim());
+            for name in ["gcc", "test", if installer == "uv" { "uv" } else { "'pip'" }] {
+                assert!(started.contains(name), "{way}, {installer}: no {name} in\n{started}");
+            }
+            for line in started.lines() {
+                assert!(format!("{line} ").contains(&clean), "{way}, {installer}: {line}");
+            }
+        }
+    }
+}
+
+fn case_21_versions_come_from_the_changelog_without_git(suite: Suite) {
+    let session = workshop(suite);
+    fetch_wheels(&session, "wheels", "setuptools==80.9.0 setuptools-scm==9.2.2");
+    let session = session.offline();
+    let fixed = project("greeter").version("1.0~rc1-1").replace("pyproject.toml", "version = \"1.0\"", "version = \"1.0rc1\"");
+    let dynamic = project("greeter")
+        .version("1.0~rc1-1")
+        .replace("pyproject.toml", "version = \"1.0\"", "dynamic = [\"version\"]")
+        .replace("pyproject.toml", "\"setuptools>=77\"", "\"setuptools>=77\", \"setuptools-scm>=8\"")
+        .more("pyproject.toml", "\n[tool.setuptools_scm]\n");
+    for (name, source) in [("fixed", fixed), ("dynamic", dynamic)] {
+        let dir = format!("/home/builder/{name}/greeter");
+        let source = source.file("debian/source/format", "3.0 (quilt)\n");
+        source.unpack(&session, &dir);
+        session.ok(&format!("cp -r wheels {dir}/debian/wheelhouse"));
+        let log = build(&session, &dir).stdout;
+        assert!(!log.contains("warning: greeter"), "{log}");
+        let members = contents(&session, &format!("{name}/greeter_1.0~rc1-1_*.deb"));
+        assert!(members.contains("/greeter-1.0rc1.dist-info/METADATA\n"), "{name}: {members}");
+    }
+}
+
+fn case_22_dh_python3_leaves_the_venv_untouched(suite: Suite) {
+    let plain = built_greet(suite);
+    let session = workshop(suite).offline();
+    greet()
+        .replace("debian/control", "dh-sequence-venv", "dh-sequence-venv, dh-python, python3")
+        .replace("debian/control", "${venv:Depends}", "${venv:Depends}, ${python3:Depends}")
+        .replace("debian/rules", "dh $@", "dh $@ --with python3,venv")
+        .build(&session);
+    session.copy_in(plain.deb(), "/tmp/plain.deb");
+    session.ok("dpkg-deb -x /tmp/plain.deb plain && dpkg-deb -x work/greet_1.0_*.deb x
+        diff -r --no-dereference plain/usr/lib/greet x/usr/lib/greet");
+    session.ok("dpkg-deb -e work/greet_1.0_*.deb control && ! grep -r py3compile control");
+    assert_eq!(depends(&session, "work/greet_1.0_*.deb"), depends(&session, "/tmp/plain.deb"));
+}
+
+fn case_23_split_parts_of_the_standard_library_are_dependencies(suite: Suite) {
+    let session = workshop(suite).offline();
+    Source::new("greet")
+        .file("requirements.txt", "parts\n")
+        .wheel(
+            "parts",
+            "1.0",
+            "",
+            &[
+                ("parts/__init__.py", ""),
+                ("parts/window.py", "def main():\n    import tkinter\n    return tkinter.TkVersion\n"),
+                ("parts/store.py", "try:\n    import dbm.gnu\nexcept ImportError:\n    dbm = None\n"),
+                ("parts/old.py", "try:\n    from distutils.version import LooseVersion\nexcept ImportError:\n    LooseVersion = None\n"),
+            ],
+        )
+        .build(&session);
+    let depends = depends(&session, "work/greet_1.0_*.deb");
+    let python = format!("python{}", suite.python());
+    let mut expected = vec!["python3", "python3-gdbm", "python3-tk", &python];
+    if suite == Suite::Bookworm {
+        expected.insert(1, "python3-distutils");
+    }
+    let mut found: Vec<&str> = depends.iter().map(String::as_str).collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    let target = crate::package::target(suite);
+    target.install(&crate::package::copy_debs(&session, "/home/builder/work"));
+    let old = if suite == Suite::Bookworm { ", distutils.version" } else { "" };
+    target.ok(&format!("/usr/lib/greet/venv/bin/python -c 'import tkinter, dbm.gnu{old}'"));
+}
