@@ -399,27 +399,35 @@ impl Workshop<'_> {
         if self.settings.tests.is_empty() || nocheck {
             return Ok(());
         }
-        let before = input::tree(venv)?;
+        let state = || -> Result<_> {
+            let entries = input::tree(venv)?;
+            let facts = input::survey(venv, &entries, &[])?;
+            Ok((entries, facts))
+        };
+        let (entries, facts) = state()?;
+        let known: BTreeSet<&PathBuf> = entries.iter().map(|entry| &entry.path).collect();
         let environment = self.activated(venv)?;
         for item in &self.settings.tests {
             self.command("Test", item, &environment)?;
-        }
-        let after = input::tree(venv)?;
-        let old: BTreeSet<&PathBuf> = before.iter().map(|entry| &entry.path).collect();
-        let mut plan = Plan::default();
-        for entry in after.iter().rev().filter(|entry| !old.contains(&entry.path)) {
-            plan.push(Action::Remove { path: venv.join(&entry.path) });
-        }
-        self.apply(&plan)?;
-        let kept: Vec<_> = after.iter().filter(|entry| old.contains(&entry.path)).collect();
-        match before.iter().find(|entry| !kept.contains(entry)) {
-            Some(entry) => {
-                Err(Diagnostic::error(format!("a Test command changed {} in the venv", entry.path.display()))
+            let (now, now_facts) = state()?;
+            // Byte code is what an interpreter leaves where a test has it write some.
+            let is_byte_code = |path: &Path| path.components().any(|part| part.as_os_str() == "__pycache__");
+            let (rubbish, added): (Vec<_>, Vec<_>) = now
+                .iter()
+                .filter(|entry| !known.contains(&entry.path))
+                .partition(|entry| is_byte_code(&entry.path));
+            let removals = rubbish.iter().rev().map(|entry| Action::Remove { path: venv.join(&entry.path) });
+            self.apply(&Plan::new(removals))?;
+            let same = |path: &PathBuf| facts.get(path).map(|f| f.sha256) == now_facts.get(path).map(|f| f.sha256);
+            let changed = entries.iter().find(|entry| !now.contains(entry) || !same(&entry.path));
+            if let Some(entry) = added.first().copied().or(changed) {
+                return Err(item
+                    .error(format!("the Test command changed {} in the venv: {}", entry.path.display(), item.text))
                     .hint("tests must not write into the package; do lasting changes in After-Install")
-                    .into())
+                    .into());
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     fn command(&self, field: &str, item: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<()> {
