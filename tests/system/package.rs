@@ -60,9 +60,9 @@ pub fn quote(text: &str) -> String {
 #[derive(Clone)]
 pub struct Source {
     pub name: String,
-    version: String,
-    files: BTreeMap<String, String>,
-    tree: Option<PathBuf>,
+    pub version: String,
+    pub files: BTreeMap<String, String>,
+    pub tree: Option<PathBuf>,
     /// Wheels for debian/wheelhouse: arguments of make-wheel.py.
     pub wheels: Vec<Vec<String>>,
 }
