@@ -9,8 +9,8 @@
 //!
 //! Differences: `-h` exits 0; `--version` exists; an option that is no
 //! debhelper option is the helper's own and goes to clap (normalised to
-//! `--long=value`), where the last of several counts; faults come as
-//! diagnostics. Nothing is read or printed here: [`parse`] turns words into
+//! `--long=value`), where the last of several counts; white space before the
+//! first word of `-u` makes no empty parameter; faults come as diagnostics. Nothing is read or printed here: [`parse`] turns words into
 //! values.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -431,7 +431,11 @@ pub fn parse<O: Args>(tool: &'static str, environment: &Environment, arguments: 
 
     let mut rest_of_environment = Vec::new();
     if let Some(text) = internal {
-        let words = if text.is_empty() { Vec::new() } else { text.split('\x1e').map(str::to_owned).collect() };
+        // Perl's split drops empty fields at the end.
+        let mut words: Vec<String> = text.split('\x1e').map(str::to_owned).collect();
+        while words.last().is_some_and(String::is_empty) {
+            words.pop();
+        }
         let scan = scan(tool, &table, words);
         rest_of_environment.clone_from(&scan.rest);
         parsed.take(Origin::Internal, scan);
@@ -513,11 +517,12 @@ impl Parsed {
             Id::Help => self.help |= origin == Origin::Arguments && !optional,
             Id::Version => self.version |= origin == Origin::Arguments && !optional,
             Id::Word => {}
-            Id::SameArch => self.fault(
-                origin,
-                optional,
-                Diagnostic::error("option '--same-arch' was removed in compat 12").hint("use '-a' or '--arch'"),
-            ),
+            Id::SameArch => {
+                // Dh_Getopt.pm selects before it refuses; that shows where the fault is only a warning.
+                request(Wanted::Arch);
+                let removed = Diagnostic::error("option '--same-arch' was removed in compat 12");
+                self.fault(origin, optional, removed.hint("use '-a' or '--arch'"));
+            }
         }
     }
 
@@ -541,10 +546,14 @@ impl Parsed {
             words.extend(self.common.words.iter().cloned());
         }
         let usage = |error: clap::Error| {
+            // clap's first paragraph: the fault, then perhaps what would be right.
             let text = error.render().to_string();
-            let line = text.lines().next().unwrap_or_default();
+            let mut lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+            let line = lines.next().unwrap_or_default();
             let message = line.strip_prefix("error: ").unwrap_or(line).to_owned();
-            Error::Usage(Diagnostic::error(message).hint(format!("see '{tool} --help'")))
+            let more = lines.collect::<Vec<_>>().join(" ");
+            let hint = if more.is_empty() { format!("see '{tool} --help'") } else { more };
+            Error::Usage(Diagnostic::error(message).hint(hint))
         };
         let matches = command.try_get_matches_from(words).map_err(usage)?;
         O::from_arg_matches(&matches).map_err(usage)

@@ -107,6 +107,9 @@ pub enum Error {
 /// The crate's result.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// How the hint of a full disk begins.
+const FULL: &str = "the file system is full";
+
 impl Error {
     /// A failure with one fault.
     pub fn failed(message: impl Into<String>) -> Self {
@@ -123,12 +126,17 @@ impl Error {
         let diagnostic = Diagnostic::error(format!("cannot {operation} {}: {}", path.display(), reason(error)));
         Self::Failed(vec![match error.kind() {
             std::io::ErrorKind::StorageFull => diagnostic
-                .hint("the file system is full: free some room there, or set TMPDIR or XDG_CACHE_HOME to a larger one"),
+                .hint(format!("{FULL}: free some room there, or set XDG_CACHE_HOME to a directory on a larger one")),
             std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
                 diagnostic.hint("check owner, mode and mount options of the directory")
             }
             _ => diagnostic,
         }])
+    }
+
+    /// Whether a file system had no room left.
+    pub fn is_full_disk(&self) -> bool {
+        self.diagnostics().iter().any(|fault| fault.hint.as_deref().is_some_and(|hint| hint.starts_with(FULL)))
     }
 
     /// The faults, whatever the kind.

@@ -7,7 +7,7 @@
 #[cfg(feature = "venv")]
 pub mod venv;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub use crate::debian::environment::Environment;
@@ -52,37 +52,56 @@ pub struct Context {
     pub printer: Printer,
 }
 
+/// How a run without a fault ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The body has run.
+    Done,
+    /// No package is to be acted on; a warning says why.
+    Nothing,
+    /// `--help` or `--version`.
+    Answered,
+}
+
 /// Run a helper: `main` of every `dh_*` program. `O` are its own options.
 ///
 /// Exit status 0: done, or nothing to do. 1: something failed. 2: the command
 /// line is wrong.
 pub fn helper<O: clap::Args>(tool: &'static str, body: impl FnOnce(&Context, O) -> Result<()>) -> ExitCode {
     let environment = Environment::read();
-    let loud = Printer::new(tool, false, false, environment.colour());
-    match run(tool, environment, &loud, body) {
-        Ok(()) => ExitCode::SUCCESS,
+    let printer = Printer::new(tool, false, false, environment.colour());
+    match arguments().and_then(|arguments| within(tool, environment, &arguments, Path::new(""), body)) {
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            loud.error(&error);
+            printer.error(&error);
             ExitCode::from(error.exit_status())
         }
     }
 }
 
-fn run<O: clap::Args>(
+/// [`helper`] with everything that the process gives it as values. `directory`
+/// is where debian/ is; empty: the working directory.
+pub fn within<O: clap::Args>(
     tool: &'static str,
     environment: Environment,
-    loud: &Printer,
+    arguments: &[String],
+    directory: &Path,
     body: impl FnOnce(&Context, O) -> Result<()>,
-) -> Result<()> {
-    let arguments = arguments()?;
-    let parsed = cli::parse::<O>(tool, &environment, &arguments);
+) -> Result<Outcome> {
+    let loud = Printer::new(tool, false, false, environment.colour());
+    for name in ["DH_INTERNAL_OPTIONS", "DH_OPTIONS"] {
+        if environment.get(name).is_some() && environment.text(name).is_none() {
+            return Err(Error::Usage(Diagnostic::error(format!("{name} is not UTF-8")).hint("use names in UTF-8")));
+        }
+    }
+    let parsed = cli::parse::<O>(tool, &environment, arguments);
     if parsed.help {
         loud.output(&cli::command::<O>(tool).render_help().to_string());
-        return Ok(());
+        return Ok(Outcome::Answered);
     }
     if parsed.version {
         loud.output(&format!("{tool} {}\n", env!("CARGO_PKG_VERSION")));
-        return Ok(());
+        return Ok(Outcome::Answered);
     }
     for warning in &parsed.warnings {
         loud.diagnostic(warning);
@@ -91,19 +110,20 @@ fn run<O: clap::Args>(
         return Err(Error::Usage(fault.clone()));
     }
     let own = parsed.own::<O>(tool)?;
-    let directory = working_directory()?;
-    let build = Build::read(tool, &parsed, &environment, &PathBuf::new())?;
+    let build = Build::read(tool, &parsed, &environment, directory)?;
     for warning in &build.warnings {
         loud.diagnostic(warning);
     }
     if build.selected.is_empty() {
-        return Ok(());
+        return Ok(Outcome::Nothing);
     }
     // -v wins over DH_QUIET for what is shown, as in debhelper's verbose_print.
     let printer = Printer::new(tool, build.verbose, build.quiet && !build.verbose, environment.colour());
+    let directory = if directory.as_os_str().is_empty() { working_directory()? } else { directory.to_owned() };
     let context = Context { tool, environment, directory, build, printer };
     body(&context, own)?;
-    log(&context)
+    log(&context)?;
+    Ok(Outcome::Done)
 }
 
 /// For `--remaining-packages`: in an override target, a helper that has done
@@ -137,5 +157,5 @@ fn arguments() -> Result<Vec<String>> {
 
 #[expect(clippy::disallowed_methods, reason = "asked once, here")]
 fn working_directory() -> Result<PathBuf> {
-    std::env::current_dir().map_err(|error| Error::io("find", std::path::Path::new("the working directory"), &error))
+    std::env::current_dir().map_err(|error| Error::io("find", Path::new("the working directory"), &error))
 }

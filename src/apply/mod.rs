@@ -23,7 +23,7 @@ use crate::plan::{Action, Plan, Process};
 pub struct Output {
     /// Whether its exit status was 0.
     pub success: bool,
-    /// `exit status: 1`, `signal: 9 (SIGKILL)` …
+    /// `exit status 1`, `signal 9 (SIGKILL)` …
     pub status: String,
     /// Standard output.
     pub stdout: Vec<u8>,
@@ -87,7 +87,7 @@ pub fn capture(process: &Process) -> Result<Output> {
     }
     Ok(Output {
         success: output.status.success(),
-        status: output.status.to_string(),
+        status: words(output.status),
         stdout: output.stdout,
         stderr: output.stderr,
     })
@@ -113,7 +113,12 @@ pub fn run(process: &Process) -> Result<()> {
         .stdout(Stdio::from(to_stderr))
         .status()
         .map_err(|error| Error::io("run", Path::new(&process.program), &error))?;
-    if status.success() { Ok(()) } else { Err(failure(process, &status.to_string())) }
+    if status.success() { Ok(()) } else { Err(failure(process, &words(status))) }
+}
+
+/// `exit status 1`, `signal 9 (SIGKILL)`.
+fn words(status: std::process::ExitStatus) -> String {
+    status.to_string().replace(": ", " ")
 }
 
 fn failure(process: &Process, status: &str) -> Error {

@@ -2,7 +2,7 @@
 //!
 //! Mirrors `init`, `tmpdir`, `excludefile` and `load_log` of debhelper's
 //! `Dh_Lib.pm`. Differences: `--mainpackage` must name a package of
-//! debian/control; an empty item of `-X` or DH_ALWAYS_EXCLUDE excludes nothing.
+//! debian/control; a source without packages is an error; an empty item of `-X` or DH_ALWAYS_EXCLUDE excludes nothing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

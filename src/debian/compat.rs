@@ -107,10 +107,6 @@ fn relation(source: &Source) -> Result<Option<Declared>> {
         let value = field.value.replace('\n', " ");
         for relation in value.split(',').map(str::trim) {
             let Some(rest) = relation.strip_prefix("debhelper-compat") else { continue };
-            // debhelper-compat-foo would be another package.
-            if !(rest.is_empty() || rest.starts_with([' ', '\t', '('])) {
-                continue;
-            }
             let at = Location::line("debian/control", field.line_of("debhelper-compat"));
             let version = rest
                 .trim()

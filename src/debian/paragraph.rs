@@ -81,6 +81,10 @@ pub fn parse(text: &str, file: &Path) -> (Vec<Paragraph>, Vec<Diagnostic>) {
         for entry in stanza.entries() {
             let Some(name) = entry.key() else { continue };
             let line = entry.key_range().map_or(1, |range| starts.number(range.start().into()));
+            // A line with a fault of its own is no field: one fault, one message.
+            if faults.contains_key(&line) {
+                continue;
+            }
             if let Some(first) = paragraph.get(&name) {
                 let message = format!("field {name} appears twice");
                 let hint = format!("it is on line {} already: merge the two", first.line);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::arch::Machine;
 use super::build::Build;
-use super::substitution;
+use super::substitution::{self, Origin};
 use crate::error::{Diagnostic, Error, Location, Result};
 use crate::plan::Process;
 use crate::{apply, input};
@@ -23,7 +23,7 @@ use crate::{apply, input};
 pub struct ConfigFile {
     /// Path from the source directory.
     pub path: PathBuf,
-    /// Its text, after `${…}`; the output of the file where it is executable.
+    /// Its text, or its output where it is executable; after `${…}` in both cases.
     pub text: String,
     /// Whether it was run.
     pub executable: bool,
@@ -100,18 +100,28 @@ fn read(build: &Build, path: PathBuf, mut warnings: Vec<Diagnostic>) -> Result<C
     let absolute = build.directory.join(&path);
     if !input::is_executable(&absolute) {
         let text = input::text(&absolute)?.unwrap_or_default();
-        let text = substitution::expand(build, &path, &text)?;
+        let text = substitution::expand(build, &path, Origin::File, &text)?;
         return Ok(ConfigFile { path, text, executable: false, warnings });
     }
     let mut environment = build.environment.all().clone();
     environment.insert(OsString::from("DH_CONFIG_ACT_ON_PACKAGES"), build.selected.join(",").into());
     // A path with a slash is run as it is; the PATH is not searched.
-    let program = if build.directory.as_os_str().is_empty() { Path::new(".").join(&path) } else { absolute };
-    let mut process = Process::new(program, [] as [OsString; 0]).environment(&environment);
+    let program = if build.directory.as_os_str().is_empty() { Path::new(".").join(&path) } else { absolute.clone() };
+    let mut process = if is_plain_script(&absolute)? {
+        Process::new("/bin/sh", [program])
+    } else {
+        Process::new(program, [] as [OsString; 0])
+    }
+    .environment(&environment);
     if !build.directory.as_os_str().is_empty() {
         process = process.directory(&build.directory);
     }
-    let output = apply::capture(&process)?;
+    let output = apply::capture(&process).map_err(|error| {
+        let reason = error.diagnostics().first().map(ToString::to_string).unwrap_or_default();
+        Diagnostic::error(format!("the executable config file does not start: {reason}"))
+            .at(Location::file(&path))
+            .hint("check its first line; where it is not meant to be a program: chmod a-x")
+    })?;
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     if !output.success {
         let words = if said.is_empty() { String::new() } else { format!(": {said}") };
@@ -137,8 +147,17 @@ fn read(build: &Build, path: PathBuf, mut warnings: Vec<Diagnostic>) -> Result<C
             "let it print the line without white space, or not at all",
         ));
     }
+    let text = substitution::expand(build, &path, Origin::Output, &text)?;
     if !said.is_empty() {
         warnings.push(Diagnostic::warning(said).at(Location::file(&path)));
     }
     Ok(ConfigFile { path, text, executable: true, warnings })
+}
+
+/// Whether the kernel would refuse the file and execvp(3), which Perl uses,
+/// would hand it to the shell: text without an interpreter line.
+fn is_plain_script(path: &Path) -> Result<bool> {
+    let bytes = input::bytes(path)?.unwrap_or_default();
+    let start = &bytes[..bytes.len().min(80)];
+    Ok(!start.starts_with(b"#!") && !start.starts_with(b"\x7fELF") && !start.contains(&0))
 }

@@ -13,18 +13,32 @@ use std::path::Path;
 use super::build::Build;
 use crate::error::{Diagnostic, Error, Location, Result};
 
-/// Expand `text`, the contents of `file`. Every fault is reported.
-pub fn expand(build: &Build, file: &Path, text: &str) -> Result<String> {
+/// What a text is, which decides on comments and on how a fault is located.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The file itself: lines that begin with `#` are comments.
+    File,
+    /// What the executable file has printed: it has no comments.
+    Output,
+}
+
+/// Expand `text`, the contents or the output of `file`. Every fault is reported.
+pub fn expand(build: &Build, file: &Path, origin: Origin, text: &str) -> Result<String> {
     let mut expanded = String::with_capacity(text.len());
     let mut faults = Vec::new();
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        if line.trim_start().starts_with('#') {
+        if origin == Origin::File && line.trim_start().starts_with('#') {
             expanded.push_str(line);
             continue;
         }
         self::line(build, line, &mut expanded, &mut |message: String, hint: &str| {
-            let at = Location::line(file, index + 1);
-            faults.push(Diagnostic::error(message).at(at).hint(hint));
+            faults.push(match origin {
+                Origin::File => Diagnostic::error(message).at(Location::line(file, index + 1)).hint(hint),
+                Origin::Output => {
+                    let message = format!("output of the executable config file, line {}: {message}", index + 1);
+                    Diagnostic::error(message).at(Location::file(file)).hint(hint)
+                }
+            });
         })?;
     }
     if faults.is_empty() { Ok(expanded) } else { Err(Error::Failed(faults)) }

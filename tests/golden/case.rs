@@ -12,6 +12,10 @@ const PARTS: [&str; 9] = ["README.md", "args", "env", "in", "out", "plan", "remo
 /// The clock of every case; files of `in/` carry it too.
 const EPOCH: &str = "1700000000";
 
+/// Keeps an empty directory in git; never compared. `out/.keep` alone says that
+/// nothing is written.
+const KEEP: &str = ".keep";
+
 /// A directory of `tests/cases/<tool>/`.
 pub struct Case {
     pub tool: String,
@@ -144,8 +148,9 @@ impl Case {
             differences += &diff(part, expected.as_bytes(), text.as_bytes());
         }
         let out = self.dir.join("out");
-        if out.is_dir() {
-            let expected = plain_tree(&out)?;
+        if out.exists() {
+            // Git keeps no empty directory: a file stands for "nothing is made or changed".
+            let expected = if out.is_dir() { plain_tree(&out)? } else { Tree::new() };
             let paths: std::collections::BTreeSet<&PathBuf> = expected.keys().chain(changed.keys()).collect();
             for path in paths {
                 differences += &entry_diff(path, expected.get(path), changed.get(path));
@@ -168,12 +173,18 @@ impl Case {
             write(part, text).map_err(io)?;
         }
         let out = self.dir.join("out");
-        if !out.is_dir() {
+        if !out.exists() {
             return Ok(());
         }
         write("removed", removed).map_err(io)?;
-        std::fs::remove_dir_all(&out).map_err(io)?;
+        if out.is_dir() { std::fs::remove_dir_all(&out) } else { std::fs::remove_file(&out) }.map_err(io)?;
+        if changed.is_empty() {
+            return std::fs::write(&out, "Nothing is made or changed.\n").map_err(io);
+        }
         std::fs::create_dir(&out).map_err(io)?;
+        if changed.is_empty() {
+            std::fs::write(out.join(KEEP), "").map_err(io)?;
+        }
         for (path, entry) in changed {
             let path = out.join(path);
             std::fs::create_dir_all(path.parent().unwrap_or(&out)).map_err(io)?;
@@ -192,8 +203,7 @@ impl Case {
 
 /// Copies `in/`, everything dated to the cases' clock.
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let script =
-        "cp -a --no-preserve=ownership,timestamps -- \"$1\"/. \"$2\" && find \"$2\" -exec touch -hd \"@$3\" {} +";
+    let script = "cp -a --no-preserve=ownership,timestamps -- \"$1\"/. \"$2\" && find \"$2\" -name .keep -delete && find \"$2\" -exec touch -hd \"@$3\" {} +";
     let output = Command::new("sh")
         .args(["-c", script, "copy"])
         .args([from, to])
@@ -214,6 +224,9 @@ fn plain_tree(root: &Path) -> Result<Tree, String> {
             let kind = entry.file_type().map_err(broken)?;
             if kind.is_dir() {
                 pending.push(path);
+                continue;
+            }
+            if path.file_name().is_some_and(|name| name == KEEP) {
                 continue;
             }
             let name = path.strip_prefix(root).unwrap_or(&path).to_owned();

@@ -1,5 +1,5 @@
 //! Where things lie: the chroot images (made by `tools/make-image` when they are
-//! first asked for), the download cache, the packages built by `make`.
+//! first asked for), the download cache, uv.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -102,29 +102,6 @@ pub fn image(suite: Suite, kind: Kind) -> PathBuf {
     path.clone()
 }
 
-/// The toolkit's own packages for a suite, as `make` left them.
-pub fn toolkit_debs(suite: Suite) -> Vec<PathBuf> {
-    debs_in(&target_dir().join("debs").join(suite.name()))
-}
-
-/// The packages of an example for a suite, where `tools/build-examples` left them.
-pub fn example_debs(suite: Suite, example: &str) -> Vec<PathBuf> {
-    debs_in(&target_dir().join("examples").join(suite.name()).join(example))
-}
-
-fn debs_in(dir: &Path) -> Vec<PathBuf> {
-    let mut debs: Vec<PathBuf> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .collect();
-    debs.sort();
-    assert!(!debs.is_empty(), "no packages in {}: `make check` builds them first", dir.display());
-    debs
-}
-
 /// The uv binary of this version, from PyPI, fetched once.
 pub fn uv() -> PathBuf {
     const VERSION: &str = "0.13.8";
@@ -136,14 +113,19 @@ pub fn uv() -> PathBuf {
         return uv;
     }
     std::fs::create_dir_all(&dir).expect("cannot create the directory for uv");
-    let session = super::Session::new(Suite::Bookworm, Kind::Build);
-    session.ok(&format!(
-        "python3 -m pip download --quiet --no-deps --only-binary :all: --dest /tmp/wheel uv=={VERSION}
-         python3 -m zipfile -e /tmp/wheel/uv-*.whl /tmp/uv
-         install -m 755 /tmp/uv/uv-*.data/scripts/uv /tmp/uv-binary"
-    ));
-    let part = dir.join(format!("part-{}", std::process::id()));
-    session.copy_out("/tmp/uv-binary", &part);
-    std::fs::rename(&part, &uv).expect("cannot put uv into the cache");
+    let part = tempfile::tempdir_in(&dir).expect("cannot create the directory for uv");
+    let script = format!(
+        "/usr/bin/python3 -m pip download --quiet --no-deps --only-binary :all: --dest wheel uv=={VERSION}
+         /usr/bin/python3 -m zipfile -e wheel/uv-*.whl files
+         install -m 755 files/uv-*.data/scripts/uv uv"
+    );
+    let mut command = Command::new("sh");
+    command.args(["-e", "-c", &script]).current_dir(part.path());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PIP_")) {
+        command.env_remove(name);
+    }
+    let output = command.output().expect("sh cannot be started");
+    assert!(output.status.success(), "cannot fetch uv:\n{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::rename(part.path().join("uv"), &uv).expect("cannot put uv into the cache");
     uv
 }

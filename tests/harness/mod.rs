@@ -8,9 +8,11 @@
 #![allow(unused_imports, reason = "each test crate uses a part of it")]
 
 mod image;
+mod package;
 mod session;
 
-pub use image::{Kind, Suite, example_debs, repository, target_dir, toolkit_debs};
+pub use image::{Kind, Suite, cache_dir, repository, target_dir, uv};
+pub use package::{build, build_session, example_debs, toolkit_debs};
 pub use session::{Output, Running, Session};
 
 /// Makes one `#[test]` a suite of each function named, which takes the [`Suite`]:

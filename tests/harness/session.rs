@@ -121,6 +121,11 @@ impl Session {
         self.state.suite
     }
 
+    /// The first two arguments of `tools/session` for this session.
+    pub fn image_and_state(&self) -> [&Path; 2] {
+        [&self.state.image, &self.state.dir]
+    }
+
     /// A second system that starts with what this one has become; both go their
     /// own way from here. Waits for a running command.
     #[must_use]

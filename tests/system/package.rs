@@ -235,8 +235,7 @@ impl Built {
 
     /// The one .deb.
     pub fn deb(&self) -> &Path {
-        let debs: Vec<&PathBuf> =
-            self.debs.iter().filter(|deb| !deb.to_string_lossy().contains("-dbgsym_")).collect();
+        let debs: Vec<&PathBuf> = self.debs.iter().filter(|deb| !deb.to_string_lossy().contains("-dbgsym_")).collect();
         assert_eq!(debs.len(), 1, "{debs:?}");
         debs[0]
     }

@@ -104,21 +104,36 @@ fn uv_is_there_when_asked() {
 fn a_kill_leaves_nothing() {
     let session = Session::new(Suite::Bookworm, Kind::Build);
     let marker = format!("31.{}", std::process::id());
-    let running = session.spawn(&format!("setsid sleep {marker} & sleep {marker}"));
-    running.until(
-        Duration::from_secs(20),
-        &format!("[ $(grep -c 'sleep.{marker}' -z /proc/[0-9]*/cmdline | grep -c ':[1-9]') -ge 1 ]"),
-    );
-    assert!(processes(&marker) >= 2);
+    let script = format!("setsid sleep {marker} & sleep {marker}");
+    let running = session.spawn(&script);
+    wait_for_processes(&marker, 2);
     running.kill();
-    let began = std::time::Instant::now();
-    while processes(&marker) > 0 {
-        assert!(began.elapsed() < Duration::from_secs(5), "processes are left");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_for_processes(&marker, 0);
+
+    // The caller is killed, and cannot end anything itself.
+    let mut caller = std::process::Command::new("sh")
+        .args(["-c", "\"$0\" \"$@\"; true"])
+        .arg(repository().join("tools/session"))
+        .args(session.image_and_state())
+        .args(["--", "sh", "-c", &script])
+        .spawn()
+        .expect("sh");
+    wait_for_processes(&marker, 2);
+    caller.kill().expect("kill");
+    caller.wait().expect("wait");
+    wait_for_processes(&marker, 0);
+
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
     assert!(!mounts.contains("session"), "{mounts}");
     session.ok("true");
+}
+
+fn wait_for_processes(word: &str, count: usize) {
+    let began = std::time::Instant::now();
+    while processes(word) != count {
+        assert!(began.elapsed() < Duration::from_secs(20), "{} processes, not {count}", processes(word));
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// How many processes of the machine have this word in their command line.

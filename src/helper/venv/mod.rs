@@ -2,19 +2,21 @@
 //! good citizen of a .deb. Pure: [`crate::run::venv`] has the order of things.
 
 pub mod cli;
-pub mod dist_info;
 pub mod distribution;
 pub mod elf;
 pub mod from_dh_virtualenv;
 pub mod imports;
 pub mod installer;
 pub mod interpreter;
+pub mod lintian;
 pub mod lockfile;
+pub mod metadata;
 pub mod name;
 pub mod place;
 pub mod pyproject;
 pub mod record;
 pub mod requirements;
+pub mod sbom;
 pub mod settings;
 pub mod tree;
 pub mod version;

@@ -1,11 +1,13 @@
 //! dh_venv_place: from a finished venv to files, links and substvars of the package.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::lintian;
 use crate::debian::substvars;
-use crate::error::{Diagnostic, Result};
+use crate::error::{Diagnostic, Error, Result};
 use crate::plan::{Action, Plan};
 
 /// What dh_venv leaves for dh_venv_place beside the tree.
@@ -15,6 +17,8 @@ pub struct Outcome {
     pub prefix: PathBuf,
     /// The venv id.
     pub id: String,
+    /// Where bin/python points.
+    pub interpreter: PathBuf,
     /// Links in /usr/bin: name and script.
     pub commands: Vec<(String, String)>,
     /// Items of `${venv:Depends}`.
@@ -39,6 +43,10 @@ pub struct Found {
     pub postinst: Option<String>,
     /// Commands whose place in usr/bin is taken by something else.
     pub taken: Vec<String>,
+    /// Manual pages in the package, from its root: `usr/share/man/man1/notes.1`.
+    pub manuals: Vec<String>,
+    /// Whether debian/control has XB-Venv-Id.
+    pub has_id_field: bool,
     /// SOURCE_DATE_EPOCH.
     pub epoch: Option<i64>,
 }
@@ -54,10 +62,12 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
         ))
         .into());
     }
-    if let Some(taken) = found.taken.first() {
-        return Err(Diagnostic::error(format!("/usr/bin/{taken} is in package {package} already"))
-            .hint("drop it from Commands, or from what else installs it")
-            .into());
+    if !found.taken.is_empty() {
+        let fault = |name: &String| {
+            Diagnostic::error(format!("/usr/bin/{name} is in package {package} already"))
+                .hint("drop it from Commands, or from what else installs it")
+        };
+        return Err(Error::Failed(found.taken.iter().map(fault).collect()));
     }
     let stage = stage(package);
     let inside = |path: &Path| root.join(path.strip_prefix("/").unwrap_or(path));
@@ -67,14 +77,19 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
         Action::LinkTree { from: stage.join("venv"), to: target.clone() },
         Action::LinkTree { from: stage.join("files"), to: root.to_path_buf() },
     ]);
+    // The stage needed an absolute link; a package has a relative one within /usr (policy 10.5).
+    let python = outcome.prefix.join("bin/python");
+    plan.push(Action::Remove { path: inside(&python) });
+    plan.push(Action::Symlink { path: inside(&python), target: link_target(&python, &outcome.interpreter) });
     for (name, entry) in &outcome.commands {
         let link = Path::new("/usr/bin").join(name);
         let script = outcome.prefix.join("bin").join(entry);
         plan.push(Action::Symlink { path: inside(&link), target: link_target(&link, &script) });
     }
-    if !outcome.overrides.is_empty() {
+    let overrides = overrides(package, outcome, found);
+    if !overrides.is_empty() {
         let path = root.join("usr/share/lintian/overrides").join(package);
-        let text = with_overrides(found.overrides.as_deref().unwrap_or_default(), &outcome.overrides);
+        let text = with_overrides(found.overrides.as_deref().unwrap_or_default(), &overrides);
         plan.push(Action::Write { path, contents: text.into_bytes(), mode: 0o644 });
     }
     if let Some(epoch) = found.epoch {
@@ -119,6 +134,20 @@ fn byte_compiled<'a>(postinst: &'a str, package: &str, prefix: &Path) -> Option<
     })
 }
 
+/// The overrides of the tree, and those that the rest of the package decides.
+fn overrides(package: &str, outcome: &Outcome, found: &Found) -> Vec<String> {
+    let link = |path: String| lintian::Entry { path, kind: lintian::Kind::Link };
+    let commands = outcome.commands.iter().map(|(name, _)| link(format!("usr/bin/{name}")));
+    let manuals = found.manuals.iter().cloned().map(link);
+    let entries: Vec<lintian::Entry> = commands.chain(manuals).collect();
+    let mut all: BTreeSet<String> = outcome.overrides.iter().cloned().collect();
+    all.extend(lintian::overrides(package, &outcome.prefix.to_string_lossy(), &entries));
+    if found.has_id_field {
+        all.insert(format!("{package}: unknown-field Venv-Id"));
+    }
+    all.into_iter().collect()
+}
+
 const HEAD: &str = "# Added by dh_venv: what an embedded venv is made of. dh_venv(1), LINTIAN OVERRIDES.";
 
 /// What dh_lintian installed, and our lines behind it; ours are replaced where they are there.
@@ -152,6 +181,7 @@ mod tests {
         Outcome {
             prefix: "/usr/lib/notes/venv".into(),
             id: "ab".into(),
+            interpreter: "/usr/bin/python3.11".into(),
             commands: vec![("notes".into(), "notes".into())],
             depends: vec!["python3.11".into(), "python3".into()],
             overrides: vec!["notes: tag [path]".into()],

@@ -73,7 +73,11 @@ impl Pyproject {
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
         let parsed: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-            Error::from(Diagnostic::error(error.message().to_owned()).at(Location::line(file, line)))
+            Error::from(
+                Diagnostic::error(format!("cannot be read: {}", error.message().replace('\n', "; ")))
+                    .at(Location::line(file, line))
+                    .hint("pyproject.toml is TOML, its fields are in the Python packaging user guide"),
+            )
         })?;
         let default = Self::default();
         let (requires, backend) = match parsed.build_system {

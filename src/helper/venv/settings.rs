@@ -38,19 +38,33 @@ pub const FIELDS: [&str; 21] = [
     "Test",
 ];
 
-/// A value and where it was written; options have no place.
+/// How the place of a value from the command line begins.
+const OPTION: &str = "option --";
+
+/// Whether a fault is in an option's value, so that the command line is wrong.
+pub fn is_about_option(fault: &Diagnostic) -> bool {
+    fault.location.as_ref().is_some_and(|place| place.file.to_string_lossy().starts_with(OPTION))
+}
+
+/// A value and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// The value.
     pub text: String,
-    /// File and line, unless it came from the command line or is a default.
+    /// File and line, or the option; a default has none.
     pub location: Option<Location>,
 }
 
 impl Item {
-    /// A default or an option's value.
+    /// A default.
     pub fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), location: None }
+    }
+
+    /// A value of the option for `field`; messages point at the option.
+    pub fn option(field: &str, value: &str) -> Self {
+        let place = Location::file(format!("{OPTION}{}", field.to_lowercase()));
+        Self { text: value.to_owned(), location: Some(place) }
     }
 
     /// An error about this value, pointing at it.
@@ -191,9 +205,11 @@ pub fn read(
         fields = from_file(path, paragraphs, &mut faults);
     }
     for (name, values) in options.given() {
-        fields.insert(name, values.iter().map(Item::plain).collect());
+        fields.insert(name, values.iter().map(|value| Item::option(name, value)).collect());
     }
     let settings = interpret(package, file.map(|(path, _)| path), &fields, present, &mut faults);
+    // As they stand in the file, whatever the order of the checks.
+    faults.sort_by(|a, b| a.location.cmp(&b.location));
     let failed = faults.iter().any(|fault| fault.severity == Severity::Error);
     ((!failed).then_some(settings), faults)
 }
@@ -264,8 +280,7 @@ fn interpret(
         given => given,
     };
     for project in &projects {
-        check_relative(project, "Project", faults);
-        if !present.projects.contains(&project.text) {
+        if check_relative(project, "Project", faults) && !present.projects.contains(&project.text) {
             faults.push(
                 project
                     .error(format!("Project directory '{}' has neither pyproject.toml nor setup.py", project.text))
@@ -285,7 +300,8 @@ fn interpret(
         explicit_requirements
     };
     for item in requirements.iter().chain(&lock) {
-        check_relative(item, "file", faults);
+        let name = if lock.as_ref() == Some(item) { "Lock" } else { "Requirements" };
+        check_relative(item, name, faults);
     }
     let wheelhouse = single(fields, "Wheelhouse", faults).or_else(|| present.wheelhouse.as_ref().map(Item::plain));
     let offline = boolean(fields, "Offline", faults).unwrap_or(wheelhouse.is_some());
@@ -365,7 +381,10 @@ fn check_format(fields: &Fields, faults: &mut Vec<Diagnostic>) {
             item.error(format!("Format {level} is newer than this dh_venv knows ({FORMAT})"))
                 .hint("build with a newer dh-venv: raise its version in Build-Depends"),
         ),
-        _ => faults.push(item.error(format!("Format is a number from 1 to {FORMAT}, not '{}'", item.text))),
+        _ => faults.push(
+            item.error(format!("Format is a level of this format, not '{}'", item.text))
+                .hint(format!("write 'Format: {FORMAT}', or leave it out")),
+        ),
     }
 }
 
@@ -385,7 +404,11 @@ fn words(fields: &Fields, name: &str) -> Vec<Item> {
 fn single(fields: &Fields, name: &str, faults: &mut Vec<Diagnostic>) -> Option<Item> {
     let items = words(fields, name);
     if let Some(second) = items.get(1) {
-        faults.push(second.error(format!("{name} takes one value, '{}' is a second one", second.text)));
+        faults.push(
+            second
+                .error(format!("{name} takes one value, '{}' is a second one", second.text))
+                .hint("remove one of them"),
+        );
     }
     items.into_iter().next()
 }
@@ -435,14 +458,20 @@ fn prefix(package: &str, fields: &Fields, faults: &mut Vec<Diagnostic>) -> PathB
     let path = Path::new(&item.text);
     let plain = path.components().skip(1).all(|part| matches!(part, std::path::Component::Normal(_)));
     if !path.is_absolute() || !plain {
-        faults.push(item.error(format!("Prefix is an absolute path without '..', not '{}'", item.text)));
+        faults.push(
+            item.error(format!("Prefix is an absolute path without '..', not '{}'", item.text))
+                .hint(format!("for example /usr/lib/{package}/venv or /opt/venvs/{package}")),
+        );
     } else if path.components().count() < 4 {
         faults.push(
             item.error(format!("Prefix '{}' is too short: the venv needs a directory of its own", item.text))
                 .hint(format!("for example /usr/lib/{package}/venv or /opt/venvs/{package}")),
         );
     } else if item.text.contains(['"', '\'', '\\', '$', '`']) {
-        faults.push(item.error(format!("Prefix '{}' holds a character that scripts cannot carry", item.text)));
+        faults.push(
+            item.error(format!("Prefix '{}' holds a quote, a backslash or a dollar sign", item.text))
+                .hint("interpreter lines and activate files cannot carry it: choose a plain path"),
+        );
     }
     // The same path without a trailing slash or doubled ones.
     path.components().collect()
@@ -458,7 +487,7 @@ fn commands(fields: &Fields, faults: &mut Vec<Diagnostic>) -> Vec<Link> {
                     .hint("name is the link in /usr/bin, script a file in the venv's bin"),
             );
         } else if links.iter().any(|link| link.name == name) {
-            faults.push(item.error(format!("the command '{name}' is listed twice")));
+            faults.push(item.error(format!("the command '{name}' is listed twice")).hint("remove one of the two"));
         } else {
             links.push(Link { name: name.to_owned(), entry: entry.to_owned(), location: item.location.clone() });
         }
@@ -479,14 +508,17 @@ fn keep(fields: &Fields, faults: &mut Vec<Diagnostic>) -> BTreeSet<Keep> {
     all
 }
 
-fn check_relative(item: &Item, what: &str, faults: &mut Vec<Diagnostic>) {
+/// Whether the path lies inside the source; an error where not.
+fn check_relative(item: &Item, what: &str, faults: &mut Vec<Diagnostic>) -> bool {
     let path = Path::new(&item.text);
-    if path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir) {
+    let outside = path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir);
+    if outside {
         faults.push(
             item.error(format!("{what} '{}' lies outside the source", item.text))
                 .hint("give a path relative to the directory that holds debian/"),
         );
     }
+    !outside
 }
 
 /// `directory/name`, without a leading `./`.

@@ -106,7 +106,11 @@ impl Frame<'_> {
 
     /// A text with every mention of the stage replaced by the prefix.
     pub fn relocated(&self, contents: &[u8]) -> Vec<u8> {
-        replace(contents, self.stage.as_os_str().as_encoded_bytes(), self.prefix.as_os_str().as_encoded_bytes())
+        let prefix = self.prefix.as_os_str().as_encoded_bytes();
+        // A stage with a space in its path stands quoted in the activate files.
+        let quoted = format!("'{}'", self.stage.display());
+        let contents = replace(contents, quoted.as_bytes(), prefix);
+        replace(&contents, self.stage.as_os_str().as_encoded_bytes(), prefix)
     }
 }
 

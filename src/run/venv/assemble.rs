@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::dist_info;
 use crate::helper::venv::distribution::digest;
+use crate::helper::venv::metadata;
 use crate::helper::venv::settings::{Bytecode, Keep};
 use crate::helper::venv::tree::{self, Frame, Installed};
 use crate::input::{self, Entry, Facts, Kind};
@@ -176,9 +176,13 @@ impl Workshop<'_> {
         let mut plan = Plan::default();
         for distribution in new {
             let file = root.join(&distribution.directory).join("entry_points.txt");
-            for script in input::text(&file)?.map(|text| dist_info::scripts(&text)).unwrap_or_default() {
+            let points = input::text(&file)?.map(|text| metadata::entry_points(&text)).unwrap_or_default();
+            for script in points {
+                if !matches!(script.group.as_str(), "console_scripts" | "gui_scripts") || script.object.is_empty() {
+                    continue;
+                }
                 let path = Path::new("bin").join(&script.name);
-                let contents = frame.console_script(&script.module, &script.attribute)?.into_bytes();
+                let contents = frame.console_script(&script.module, &script.object)?.into_bytes();
                 plan.push(Action::Write { path: root.join(&path), contents, mode: 0o755 });
                 rewritten.insert(path);
             }

@@ -66,7 +66,7 @@ impl Cache {
 
     /// Keep `from` as the tree of `key`, and drop what is over the limit.
     pub fn store(&self, key: &str, from: &Path) -> Result<()> {
-        tree::pack(from, &self.tree_file(key))?;
+        forgiving(&|| tree::pack(from, &self.tree_file(key)))?;
         self.shrink(&self.tree_file(key))
     }
 
@@ -80,7 +80,8 @@ impl Cache {
     /// Keep a small text.
     pub fn keep_text(&self, key: &str, body: &str) -> Result<()> {
         let digest = crate::helper::venv::distribution::digest([body]);
-        apply::write(&self.root.join("texts").join(key), format!("{digest}\n{body}").as_bytes(), 0o644)
+        let path = self.root.join("texts").join(key);
+        forgiving(&|| apply::write(&path, format!("{digest}\n{body}").as_bytes(), 0o644))
     }
 
     fn shrink(&self, keep: &Path) -> Result<()> {
@@ -105,5 +106,15 @@ impl Cache {
             }
         }
         Ok(())
+    }
+}
+
+/// A write to the cache, which may be deleted at any moment: tried once more,
+/// and then given up. The build does not need it; only a full disk, which it
+/// would soon meet elsewhere, is an error.
+fn forgiving(write: &dyn Fn() -> Result<()>) -> Result<()> {
+    match write().or_else(|_| write()) {
+        Err(error) if error.is_full_disk() => Err(error),
+        _ => Ok(()),
     }
 }

@@ -8,15 +8,19 @@ use std::str::FromStr;
 use pep508_rs::{ExtraName, Requirement, VerbatimUrl, VersionOrUrl};
 
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::dist_info::Metadata;
 use crate::helper::venv::distribution::digest;
+use crate::helper::venv::elf;
 use crate::helper::venv::imports;
+use crate::helper::venv::lintian;
+use crate::helper::venv::metadata::Metadata;
 use crate::helper::venv::name::normalise;
+use crate::helper::venv::sbom;
 use crate::input::{self, Beginning, Kind};
 use crate::plan::{Action, Plan};
 
 use super::assemble::Contents;
 use super::project::ProjectWheel;
+use super::resolve::Wanted;
 use super::workshop::Workshop;
 
 impl Workshop<'_> {
@@ -25,7 +29,7 @@ impl Workshop<'_> {
         let mut all = BTreeMap::new();
         for one in &contents.distributions {
             let text = input::bytes(&venv.join(&one.directory).join("METADATA"))?.unwrap_or_default();
-            all.insert(one.directory.clone(), Metadata::parse(&String::from_utf8_lossy(&text)));
+            all.insert(one.directory.clone(), Metadata::read(&String::from_utf8_lossy(&text)));
         }
         Ok(all)
     }
@@ -43,16 +47,16 @@ impl Workshop<'_> {
             let extras: Vec<ExtraName> = if is_first {
                 let asked = self.settings.extras.iter();
                 for item in asked.clone() {
-                    if !metadata.extras.contains(&normalise(&item.text)) {
+                    if !metadata.provides_extra.contains(&normalise(&item.text)) {
                         let fault = item.error(format!("{} has no extra '{}'", metadata.name, item.text));
-                        faults.push(fault.hint(format!("it has: {}", metadata.extras.join(", "))));
+                        faults.push(fault.hint(format!("it has: {}", metadata.provides_extra.join(", "))));
                     }
                 }
                 asked.filter_map(|item| ExtraName::from_str(&item.text).ok()).collect()
             } else {
                 Vec::new()
             };
-            for text in &metadata.requires {
+            for text in &metadata.requires_dist {
                 // What pip could install, but this parser does not read, is not judged.
                 let Ok(requirement) = Requirement::<VerbatimUrl>::from_str(text) else { continue };
                 if !requirement.evaluate_markers(&environment, &extras) {
@@ -135,20 +139,75 @@ impl Workshop<'_> {
     /// Lintian overrides for what a venv is.
     pub fn overrides(
         &self,
-        _venv: &Path,
-        _contents: &Contents,
-        _beginnings: &BTreeMap<PathBuf, Beginning>,
+        venv: &Path,
+        contents: &Contents,
+        beginnings: &BTreeMap<PathBuf, Beginning>,
     ) -> Result<Vec<String>> {
-        Ok(Vec::new())
+        let prefix = self.settings.prefix.strip_prefix("/").unwrap_or(&self.settings.prefix);
+        let mut entries = Vec::new();
+        for entry in &contents.entries {
+            let kind = match &entry.kind {
+                Kind::Directory => lintian::Kind::Directory,
+                Kind::File { mode, .. } => {
+                    let beginning = beginnings.get(&entry.path).cloned().unwrap_or_default();
+                    let bytes = if beginning.elf { input::bytes(&venv.join(&entry.path))? } else { None };
+                    lintian::Kind::File {
+                        executable: mode & 0o111 != 0,
+                        shebang: beginning.shebang,
+                        elf: bytes.and_then(|bytes| elf::inspect(&bytes)),
+                    }
+                }
+                _ => lintian::Kind::Link,
+            };
+            entries.push(lintian::Entry { path: prefix.join(&entry.path).to_string_lossy().into_owned(), kind });
+        }
+        Ok(lintian::overrides(&self.settings.package, &prefix.to_string_lossy(), &entries))
     }
 
-    /// Files beside the venv: its id.
-    pub fn documents(&self, stage: &Path, id: &str, _venv: &Path, _contents: &Contents) -> Result<Plan> {
-        let home = stage.join("files/usr/lib").join(&self.settings.package);
-        Ok(Plan::new([Action::Write {
-            path: home.join("venv-id"),
-            contents: format!("{id}\n").into_bytes(),
-            mode: 0o644,
-        }]))
+    /// Files beside the venv: its id, the bill of materials, the third-party licences.
+    pub fn documents(
+        &self,
+        stage: &Path,
+        id: &str,
+        contents: &Contents,
+        metadata: &BTreeMap<PathBuf, Metadata>,
+        wanted: &Wanted,
+    ) -> Result<Plan> {
+        let package = self.settings.package.as_str();
+        let home = stage.join("files/usr/lib").join(package);
+        let hashes: BTreeMap<&str, &Vec<String>> =
+            wanted.distributions.iter().map(|one| (one.name.as_str(), &one.hashes)).collect();
+        let installed: Vec<sbom::Installed> = metadata
+            .values()
+            .map(|one| sbom::Installed {
+                hashes: hashes.get(normalise(&one.name).as_str()).map(|all| (*all).clone()).unwrap_or_default(),
+                metadata: one.clone(),
+            })
+            .collect();
+        let version = self.debian_version()?;
+        let subject = sbom::Subject {
+            package,
+            version: &version,
+            venv_id: id,
+            epoch: self.context.environment.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok()),
+        };
+        let document = sbom::cyclonedx(&subject, &installed, &self.interpreter.marker_environment()?)?;
+        let write = |path: PathBuf, contents: Vec<u8>| Action::Write { path, contents, mode: 0o644 };
+        let mut plan = Plan::new([
+            write(home.join("venv-id"), format!("{id}\n").into_bytes()),
+            write(home.join("sbom.cdx.json"), document.into_bytes()),
+        ]);
+        let venv = stage.join("venv");
+        let site = self.frame(&venv).site();
+        for one in &contents.distributions {
+            let Some(metadata) = metadata.get(&one.directory) else { continue };
+            let files: Vec<&str> = one.rows.keys().filter_map(|path| path.strip_prefix(&site).ok()?.to_str()).collect();
+            for (from, to) in sbom::licences(metadata, files) {
+                if let Some(bytes) = input::bytes(&venv.join(&site).join(from))? {
+                    plan.push(write(home.join("licenses").join(to), bytes));
+                }
+            }
+        }
+        Ok(plan)
     }
 }

@@ -80,6 +80,9 @@ fn from_dh_virtualenv(context: &Context, rules: &str) -> Result<()> {
     };
     let control = input::text(Path::new("debian/control"))?.unwrap_or_default();
     let converted = crate::helper::venv::from_dh_virtualenv::convert(&text, path, &control);
+    if converted.notes.iter().any(|note| note.severity == Severity::Error) {
+        return Err(Error::Failed(converted.notes));
+    }
     for note in &converted.notes {
         context.printer.diagnostic(note);
     }
@@ -133,7 +136,9 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
         let pair = file.as_ref().map(|file| (file.path.as_path(), paragraphs.as_slice()));
         let (settings, found) = settings::read(&binary.name, pair, options, &present);
         faults.extend(found);
-        if !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
+        // From level 14 on, dh_gencontrol adds every ${…:Depends} by itself.
+        let by_hand = context.build.compat < 14;
+        if by_hand && !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
             faults.push(
                 Diagnostic::error(format!(
                     "package {} has a venv, but its Depends lacks ${{venv:Depends}}",
@@ -150,6 +155,9 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
             Diagnostic::error("no package has a venv")
                 .hint("write debian/PACKAGE.venv for the package that shall get it; dh_venv(1) has the fields"),
         );
+    }
+    if let Some(fault) = faults.iter().find(|fault| settings::is_about_option(fault)) {
+        return Err(Error::Usage(fault.clone()));
     }
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
         return Err(Error::Failed(faults));
@@ -391,27 +399,35 @@ impl Workshop<'_> {
         if self.settings.tests.is_empty() || nocheck {
             return Ok(());
         }
-        let before = input::tree(venv)?;
+        let state = || -> Result<_> {
+            let entries = input::tree(venv)?;
+            let facts = input::survey(venv, &entries, &[])?;
+            Ok((entries, facts))
+        };
+        let (entries, facts) = state()?;
+        let known: BTreeSet<&PathBuf> = entries.iter().map(|entry| &entry.path).collect();
         let environment = self.activated(venv)?;
         for item in &self.settings.tests {
             self.command("Test", item, &environment)?;
-        }
-        let after = input::tree(venv)?;
-        let old: BTreeSet<&PathBuf> = before.iter().map(|entry| &entry.path).collect();
-        let mut plan = Plan::default();
-        for entry in after.iter().rev().filter(|entry| !old.contains(&entry.path)) {
-            plan.push(Action::Remove { path: venv.join(&entry.path) });
-        }
-        self.apply(&plan)?;
-        let kept: Vec<_> = after.iter().filter(|entry| old.contains(&entry.path)).collect();
-        match before.iter().find(|entry| !kept.contains(entry)) {
-            Some(entry) => {
-                Err(Diagnostic::error(format!("a Test command changed {} in the venv", entry.path.display()))
+            let (now, now_facts) = state()?;
+            // Byte code is what an interpreter leaves where a test has it write some.
+            let is_byte_code = |path: &Path| path.components().any(|part| part.as_os_str() == "__pycache__");
+            let (rubbish, added): (Vec<_>, Vec<_>) = now
+                .iter()
+                .filter(|entry| !known.contains(&entry.path))
+                .partition(|entry| is_byte_code(&entry.path));
+            let removals = rubbish.iter().rev().map(|entry| Action::Remove { path: venv.join(&entry.path) });
+            self.apply(&Plan::new(removals))?;
+            let same = |path: &PathBuf| facts.get(path).map(|f| f.sha256) == now_facts.get(path).map(|f| f.sha256);
+            let changed = entries.iter().find(|entry| !now.contains(entry) || !same(&entry.path));
+            if let Some(entry) = added.first().copied().or(changed) {
+                return Err(item
+                    .error(format!("the Test command changed {} in the venv: {}", entry.path.display(), item.text))
                     .hint("tests must not write into the package; do lasting changes in After-Install")
-                    .into())
+                    .into());
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     fn command(&self, field: &str, item: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<()> {
@@ -546,11 +562,12 @@ impl Workshop<'_> {
         let outcome = Outcome {
             prefix: self.settings.prefix.clone(),
             overrides: self.overrides(&venv, &contents, &beginnings)?,
+            interpreter: self.interpreter.target(),
             commands: self.settings.commands.iter().map(|link| (link.name.clone(), link.entry.clone())).collect(),
             depends,
             id,
         };
-        let mut plan = self.documents(stage, &outcome.id, &venv, &contents)?;
+        let mut plan = self.documents(stage, &outcome.id, &contents, &metadata, wanted)?;
         let mut text = serde_json::to_string_pretty(&outcome).map_err(|error| Error::failed(error.to_string()))?;
         text.push('\n');
         plan.push(Action::Write { path: stage.join("outcome.json"), contents: text.into_bytes(), mode: 0o644 });

@@ -1,8 +1,10 @@
 //! dh_venv_place: reads what dh_venv staged, plans, applies.
 
+use std::path::Path;
+
 use crate::apply;
 use crate::debian::substvars;
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Diagnostic, Error, Location, Result};
 use crate::helper::venv::place::{self, Found, Outcome};
 use crate::input;
 use crate::run::Context;
@@ -24,16 +26,18 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
             }
             continue;
         };
-        let outcome: Outcome = serde_json::from_str(&text)
-            .map_err(|error| Error::failed(format!("{}: {error}", stage.join("outcome.json").display())))?;
+        let outcome: Outcome = serde_json::from_str(&text).map_err(|_| {
+            Error::from(
+                Diagnostic::error("was not written by this version of dh_venv")
+                    .at(Location::file(stage.join("outcome.json")))
+                    .hint("debian/rules clean, then build again"),
+            )
+        })?;
         let root = context.build.temporary_directory(package);
         let mut taken = Vec::new();
         for (name, entry) in &outcome.commands {
             let link = root.join("usr/bin").join(name);
-            let ours = place::link_target(
-                &std::path::Path::new("/usr/bin").join(name),
-                &outcome.prefix.join("bin").join(entry),
-            );
+            let ours = place::link_target(&Path::new("/usr/bin").join(name), &outcome.prefix.join("bin").join(entry));
             if input::kind(&link)?.is_some_and(|kind| kind != input::Kind::Link(ours)) {
                 taken.push(name.clone());
             }
@@ -43,10 +47,22 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
             overrides: input::text(&root.join("usr/share/lintian/overrides").join(package))?,
             postinst: input::text(&context.build.debian(&format!("{package}.postinst.debhelper")))?,
             taken,
+            manuals: manuals(&root)?,
+            has_id_field: binary.field("XB-Venv-Id").is_some(),
             epoch: context.environment.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok()),
         };
         let plan = place::plan(package, &root, &outcome, &found)?;
         apply::plan(&plan, &context.printer, context.build.no_act)?;
     }
     Ok(())
+}
+
+/// Manual pages of a build tree, as paths from its root.
+fn manuals(root: &Path) -> Result<Vec<String>> {
+    let directory = root.join("usr/share/man");
+    if !input::is_directory(&directory) {
+        return Ok(Vec::new());
+    }
+    let pages = input::tree(&directory)?.into_iter().filter(|entry| entry.kind != input::Kind::Directory);
+    Ok(pages.map(|entry| format!("usr/share/man/{}", entry.path.display())).collect())
 }

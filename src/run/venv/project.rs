@@ -267,12 +267,22 @@ impl Workshop<'_> {
             .collect())
     }
 
-    /// The upstream version of debian/changelog as PEP 440 writes it, where it can be.
-    fn changelog_version(&self) -> Result<Option<String>> {
+    /// The version in the first line of debian/changelog (deb-changelog(5)).
+    pub fn debian_version(&self) -> Result<String> {
         let text = input::text(&self.context.directory.join("debian/changelog"))?.unwrap_or_default();
         let first = text.lines().next().unwrap_or_default();
-        let debian = first.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(version, _)| version);
-        Ok(debian.and_then(version::from_debian))
+        match first.split_once('(').and_then(|(_, rest)| rest.split_once(')')) {
+            Some((version, _)) => Ok(version.to_owned()),
+            None => Err(Diagnostic::error("the first line does not read 'PACKAGE (VERSION) …'")
+                .at(Location::line("debian/changelog", 1))
+                .hint("dch(1) writes it")
+                .into()),
+        }
+    }
+
+    /// The upstream version of debian/changelog as PEP 440 writes it, where it can be.
+    fn changelog_version(&self) -> Result<Option<String>> {
+        Ok(version::from_debian(&self.debian_version()?))
     }
 
     /// A resolution by either installer, without `own`.

@@ -225,6 +225,7 @@ impl Workshop<'_> {
             .collect();
         match places.iter().find(|(name, _)| words.contains(*name)) {
             Some((_, location)) => fault.at(location.clone()),
+            None if places.len() == 1 => places.values().fold(fault, |fault, place| fault.at(place.clone())),
             None => match self.settings.requirements.first() {
                 Some(item) => fault.at(Location::file(&item.text)),
                 None => fault,
@@ -255,8 +256,6 @@ impl Workshop<'_> {
             "failed to establish a new connection",
         ]) {
             "there is no network here: vendor the wheels into debian/wheelhouse with 'deb-build-app vendor'"
-        } else if any(&["no solution found", "resolutionimpossible", "conflicting dependencies"]) {
-            "no set of versions meets all requirements: relax one of them"
         } else if any(&[
             "no matching distribution",
             "was not found in the package registry",
@@ -268,6 +267,8 @@ impl Workshop<'_> {
             } else {
                 "check name and version, and whether it has a wheel for this interpreter"
             }
+        } else if any(&["no solution found", "resolutionimpossible", "conflicting dependencies"]) {
+            "no set of versions meets all requirements: relax one of them"
         } else if any(&["no space left"]) {
             "the file system is full: free some room, or set TMPDIR or XDG_CACHE_HOME to a larger one"
         } else {

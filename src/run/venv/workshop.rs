@@ -42,6 +42,10 @@ impl<'a> Workshop<'a> {
     /// Find interpreter and installer, make the directories.
     pub fn open(context: &'a Context, settings: &'a Settings, work: PathBuf) -> Result<Self> {
         let rooms = Rooms { home: work.join("home"), temporary: work.join("tmp"), downloads: PathBuf::new() };
+        // First of all what vouches for an earlier venv: whatever ends this run, nothing stale is placed.
+        if let Some(stage) = work.parent() {
+            apply::remove(&stage.join("outcome.json"))?;
+        }
         apply::remove(&work)?;
         for directory in [&rooms.home, &rooms.temporary] {
             apply::directory(directory)?;

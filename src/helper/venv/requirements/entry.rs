@@ -106,6 +106,9 @@ impl Entry {
             ));
         }
         if let Target::Versions(versions) = &target {
+            if versions.starts_with("===") && versions[3..].trim().is_empty() {
+                return Err(fault(format!("'{body}' has no version after ==="), "write the version, or drop ==="));
+            }
             if let Err(error) = specifiers(versions) {
                 return Err(fault(format!("'{versions}' is no version range: {error}"), "see PEP 440"));
             }

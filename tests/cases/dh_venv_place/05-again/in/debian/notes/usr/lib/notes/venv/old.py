@@ -1,0 +1,1 @@
+left of an earlier run
