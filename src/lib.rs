@@ -10,6 +10,7 @@ pub mod debian;
 pub mod error;
 pub mod helper;
 pub mod input;
+pub mod manual;
 pub mod message;
 pub mod plan;
 pub mod render;

@@ -1,0 +1,1 @@
+complete -c dh-venv-place -w dh_venv_place

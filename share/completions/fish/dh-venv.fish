@@ -1,0 +1,1 @@
+complete -c dh-venv -w dh_venv

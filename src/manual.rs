@@ -1,0 +1,84 @@
+//! The part of a manual page that is made from the command line's definition.
+//!
+//! Owns the roff of the OPTIONS section. What a page says besides is prose in
+//! `man/`, and the test that compares them is in `tests/manpages.rs`.
+
+use std::fmt::Write;
+
+use clap::{Arg, Command};
+
+/// The line in a manual page after which the generated part begins.
+pub const BEGIN: &str = ".\\\" generated: options";
+/// The line before which it ends.
+pub const END: &str = ".\\\" end of the generated part";
+
+/// Every option that is not hidden, in groups by heading, as roff (man(7)): the
+/// option's names, its value, its help with a full stop.
+pub fn options_region(command: &Command) -> String {
+    let mut headings: Vec<Option<&str>> = Vec::new();
+    for argument in command.get_arguments() {
+        if !headings.contains(&argument.get_help_heading()) {
+            headings.push(argument.get_help_heading());
+        }
+    }
+    let mut text = String::new();
+    for heading in headings {
+        if let Some(heading) = heading {
+            let _ = writeln!(text, ".SS {}", escaped(heading));
+        }
+        let own = |argument: &&Arg| argument.get_help_heading() == heading && !argument.is_hide_set();
+        for argument in command.get_arguments().filter(own) {
+            let _ = writeln!(text, ".TP\n{}", names(argument));
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(text, "{}.", escaped(&help));
+        }
+    }
+    text
+}
+
+/// `.BR \-p ", " \-\-package " \fIPACKAGE\fR"`: names in bold, the value in italics.
+fn names(argument: &Arg) -> String {
+    let short = argument.get_short().map(|short| format!("\\fB\\-{short}\\fR"));
+    let long = argument.get_long().map(|long| format!("\\fB\\-\\-{}\\fR", escaped(long)));
+    let joined: Vec<String> = short.iter().chain(&long).cloned().collect();
+    let mut text = joined.join(", ");
+    if argument.get_action().takes_values() {
+        let values = argument.get_value_names().unwrap_or_default();
+        let value = values.iter().map(|name| escaped(name)).collect::<Vec<_>>().join(" ");
+        let optional = argument.get_num_args().is_some_and(|range| range.min_values() == 0);
+        let equals = if long.is_some() { "=" } else { "" };
+        let _ = if optional {
+            write!(text, "[{equals}\\fI{value}\\fR]")
+        } else {
+            write!(text, "{}\\fI{value}\\fR", if equals.is_empty() { " " } else { equals })
+        };
+    }
+    text
+}
+
+/// Text that roff prints as it is: `-` is a minus sign, a dot or an apostrophe
+/// at the beginning of a line is no request.
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_grouped_and_escaped() {
+        let command = Command::new("x")
+            .arg(Arg::new("a").long("no-index").value_name("URL").help("Packager's .ini, a-b"))
+            .arg(Arg::new("b").short('v').long("verbose").action(clap::ArgAction::SetTrue).help("Talk"))
+            .arg(Arg::new("c").long("secret").hide(true))
+            .arg(Arg::new("d").short('V').value_name("X").num_args(0..=1).help("Odd").help_heading("Others"));
+        assert_eq!(
+            options_region(&command),
+            ".TP\n\\fB\\-\\-no\\-index\\fR=\\fIURL\\fR\nPackager\\(aqs .ini, a\\-b.\n\
+             .TP\n\\fB\\-v\\fR, \\fB\\-\\-verbose\\fR\nTalk.\n\
+             .SS Others\n.TP\n\\fB\\-V\\fR[\\fIX\\fR]\nOdd.\n"
+        );
+    }
+}

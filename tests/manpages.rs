@@ -1,0 +1,147 @@
+//! The manual pages and completions say what the programs take.
+//!
+//! `UPDATE_GOLDEN=1` rewrites the generated parts; without it a difference fails.
+
+#![expect(clippy::disallowed_methods, reason = "a test reads and, on demand, rewrites the files it compares")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command as Process;
+
+use clap::Command;
+use clap_complete::{Generator, Shell};
+use deb_build_app::helper::venv::{cli::Options, settings};
+use deb_build_app::manual;
+use deb_build_app::run::venv::place;
+
+/// Each program, and the spelling with a hyphen that it answers to.
+fn commands() -> [(&'static str, &'static str, Command); 2] {
+    [
+        ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
+        ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
+    ]
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_default()
+}
+
+/// The file must have this text; under UPDATE_GOLDEN=1 it gets it.
+fn compare(name: &str, expected: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        fs::write(path(name), expected).unwrap();
+    }
+    assert!(read(name) == expected, "{name} is not what the options make it: run `make update-golden`");
+}
+
+fn page(tool: &str) -> String {
+    read(&format!("man/{tool}.1"))
+}
+
+#[test]
+fn options_in_the_manual_pages_are_those_of_the_programs() {
+    for (tool, _, command) in commands() {
+        let text = page(tool);
+        let (head, rest) = text.split_once(&format!("{}\n", manual::BEGIN)).expect("the page has a generated part");
+        let (_, tail) = rest.split_once(manual::END).expect("the generated part has an end");
+        let region = manual::options_region(&command);
+        compare(&format!("man/{tool}.1"), &format!("{head}{}\n{region}{}{tail}", manual::BEGIN, manual::END));
+    }
+}
+
+#[test]
+fn every_field_has_its_paragraph() {
+    let text = page("dh_venv");
+    for field in settings::FIELDS {
+        let heading = format!(".TP\n.B {}:\n", field.replace('-', "\\-"));
+        assert!(text.contains(&heading), "dh_venv(1) does not explain the field {field}");
+    }
+}
+
+/// The closed list of overridden tags, from the table at the head of its module.
+#[test]
+fn every_overridden_tag_is_listed() {
+    let module = read("src/helper/venv/lintian.rs");
+    let rows = module.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let tags: Vec<&str> = rows
+        .filter_map(|row| row.split(" |").next())
+        .flat_map(|cell| cell.split(", "))
+        .map(|tag| tag.trim_matches('`'))
+        .collect();
+    assert!(tags.len() > 10, "{tags:?}");
+    let text = page("dh_venv");
+    let (_, section) = text.split_once("\n.SH LINTIAN OVERRIDES\n").unwrap();
+    let (section, _) = section.split_once("\n.SH ").unwrap();
+    for tag in tags {
+        assert!(section.contains(&tag.replace('-', "\\-")), "dh_venv(1) does not list {tag}");
+    }
+}
+
+/// Errors and warnings of groff, as lintian looks for them.
+#[test]
+fn groff_has_nothing_to_say() {
+    for (tool, _, _) in commands() {
+        let output = Process::new("man")
+            .args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"])
+            .arg(path(&format!("man/{tool}.1")))
+            .env("LC_ALL", "C.UTF-8")
+            .env("MANROFFSEQ", "")
+            .env("MANWIDTH", "80")
+            .output()
+            .expect("man is installed");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{tool}");
+        assert!(output.status.success());
+    }
+}
+
+#[test]
+fn versions_in_the_manual_pages_are_the_crate_s() {
+    for (tool, _, _) in commands() {
+        let title = page(tool).lines().find(|line| line.starts_with(".TH ")).unwrap_or_default().to_owned();
+        assert!(title.contains(concat!(" ", env!("CARGO_PKG_VERSION"), "\"")), "{tool}: {title}");
+    }
+}
+
+fn completion(shell: impl Generator, command: &Command, tool: &str) -> String {
+    let mut bytes = Vec::new();
+    clap_complete::generate(shell, &mut command.clone(), tool, &mut bytes);
+    // Generators leave blanks at line ends.
+    let text = String::from_utf8(bytes).unwrap();
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+#[test]
+fn completions_are_those_of_the_programs() {
+    for (tool, hyphen, command) in commands() {
+        let bash: String = completion(Shell::Bash, &command, tool)
+            .lines()
+            .map(|line| match line.trim_start().starts_with("complete -F ") {
+                true => format!("{line} {hyphen}\n"),
+                false => format!("{line}\n"),
+            })
+            .collect();
+        assert!(bash.contains(&format!("{tool} {hyphen}\n")));
+        compare(&format!("share/completions/bash/{tool}"), &bash);
+
+        let zsh = completion(Shell::Zsh, &command, tool);
+        let zsh = zsh.replacen(&format!("#compdef {tool}\n"), &format!("#compdef {tool} {hyphen}\n"), 1);
+        assert!(zsh.starts_with(&format!("#compdef {tool} {hyphen}\n")));
+        compare(&format!("share/completions/zsh/_{tool}"), &zsh);
+
+        compare(&format!("share/completions/fish/{tool}.fish"), &completion(Shell::Fish, &command, tool));
+        compare(&format!("share/completions/fish/{hyphen}.fish"), &format!("complete -c {hyphen} -w {tool}\n"));
+    }
+}
+
+#[test]
+fn shells_read_their_completions() {
+    for (tool, _, _) in commands() {
+        let bash = Process::new("bash").arg("-n").arg(path(&format!("share/completions/bash/{tool}"))).output();
+        let bash = bash.expect("bash is installed");
+        assert!(bash.status.success(), "{}", String::from_utf8_lossy(&bash.stderr));
+    }
+}
