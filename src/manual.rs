@@ -30,7 +30,7 @@ pub fn options_region(command: &Command) -> String {
         for argument in command.get_arguments().filter(own) {
             let _ = writeln!(text, ".TP\n{}", names(argument));
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(text, "{}.", escaped(&help));
+            let _ = writeln!(text, "{}", wrapped(&escaped(&format!("{help}."))));
         }
     }
     text
@@ -54,6 +54,21 @@ fn names(argument: &Arg) -> String {
         };
     }
     text
+}
+
+/// Source lines of at most 80 characters, as mandoc(1) -T lint asks.
+fn wrapped(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= 80 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// Text that roff prints as it is: `-` is a minus sign, a dot or an apostrophe
