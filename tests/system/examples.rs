@@ -55,7 +55,10 @@ fn uv_runs_from_usr_bin(suite: Suite) {
 fn lintian(built: &Built) -> Vec<String> {
     let output = built.session.run(&format!("lintian --tag-display-limit 0 --no-cfg {}", built.inside()));
     let lines = output.stdout.lines().chain(output.stderr.lines());
-    lines.filter(|line| line.starts_with("E:") || line.starts_with("W:") || line.contains("rror")).map(str::to_owned).collect()
+    lines
+        .filter(|line| line.starts_with("E:") || line.starts_with("W:") || line.contains("rror"))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn lintian_is_content_with_the_examples(suite: Suite) {
