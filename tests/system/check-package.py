@@ -74,9 +74,10 @@ for info in sorted(os.listdir(site)):
                     faults.append(f"{info}: {path} differs from its row")
 for directory, _, files in os.walk(site):
     for name in files:
-        path = os.path.normpath(os.path.join(directory, name))
-        if path not in listed:
-            faults.append(f"{os.path.relpath(path, site)} is in no RECORD")
+        target = os.path.normpath(os.path.join(directory, name))
+        # PEP 376: byte code in __pycache__ needs no row.
+        if target not in listed and os.path.basename(directory) != "__pycache__":
+            faults.append(f"{os.path.relpath(target, site)} is in no RECORD")
 if not rows or not pycs:
     faults.append(f"{rows} rows, {pycs} pycs: nothing was checked")
 print("\n".join(faults[:40]))

@@ -253,18 +253,22 @@ fn case_20_nothing_runs_as_root_or_fakeroot(suite: Suite) {
     let session = workshop(suite);
     fetch_wheels(&session, "wheels", "setuptools==80.9.0");
     // Every start of Python, of uv and of the compiler leaves a line.
-    let log = "echo \\\"$0 $(id -u) fakeroot=${FAKEROOTKEY-}${LD_PRELOAD-} $*\\\" >>/var/tmp/started";
-    session.as_user("root").ok(&format!(
-        "install -m 666 /dev/null /var/tmp/started
-         for path in /usr/bin/x86_64-linux-gnu-gcc /usr/bin/gcc; do
-             real=$(readlink -f $path); rm $path
-             printf '#!/bin/sh\\n%s\\nexec %s \"$@\"\\n' \"{log}\" $real >$path; chmod 755 $path
-         done
-         printf '%s\\n' 'import os, sys' 'with open(\"/var/tmp/started\", \"a\") as f:' \
-             '    print(\"python\", os.getuid(), \"fakeroot=\" + os.environ.get(\"FAKEROOTKEY\", \"\") + os.environ.get(\"LD_PRELOAD\", \"\"), sys.orig_argv[1:], file=f)' \
-             >/usr/lib/python3/dist-packages/sitecustomize.py
-         mkdir -p /srv/uv && printf '#!/bin/sh\\n%s\\nexec /usr/local/bin/uv \"$@\"\\n' \"{log}\" >/srv/uv/uv && chmod 755 /srv/uv/uv"
-    ));
+    let root = session.as_user("root");
+    let wrapper = |real: &str| {
+        format!(
+            "#!/bin/sh\necho \"$0 $(id -u) fakeroot=${{FAKEROOTKEY-}}${{LD_PRELOAD-}} $*\" >>/var/tmp/started\nexec {real} \"$@\"\n"
+        )
+    };
+    root.write("/srv/uv/uv", &wrapper("/usr/local/bin/uv"));
+    let gcc = root.ok("readlink -f /usr/bin/gcc").stdout;
+    root.write("/srv/gcc", &wrapper(gcc.trim()));
+    root.write(
+        "/usr/lib/python3/dist-packages/sitecustomize.py",
+        "import os, sys\n\nwith open('/var/tmp/started', 'a') as f:\n    \
+         print('python', os.getuid(), 'fakeroot=' + os.environ.get('FAKEROOTKEY', '') + os.environ.get('LD_PRELOAD', ''), sys.orig_argv[1:], file=f)\n",
+    );
+    root.ok("install -m 666 /dev/null /var/tmp/started && chmod 755 /srv/uv/uv /srv/gcc
+        for name in gcc x86_64-linux-gnu-gcc; do rm /usr/bin/$name && cp -p /srv/gcc /usr/bin/$name; done");
     let session = session.offline().env("PATH", "/srv/uv:/usr/local/bin:/usr/bin:/bin");
     let source = project("greeter")
         .replace("debian/control", "Rules-Requires-Root: no\n", "Rules-Requires-Root: binary-targets\n")

@@ -222,6 +222,7 @@ pub struct Built {
     pub dir: String,
     /// The packages, on the host.
     pub debs: Vec<PathBuf>,
+    #[allow(dead_code, reason = "for the message of an assertion")]
     pub log: String,
 }
 
