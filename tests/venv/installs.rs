@@ -266,3 +266,27 @@ fn offline_from_a_wheelhouse() {
         assert_eq!(names(&room), ["notes-1.0", "tiny-1.0"]);
     }
 }
+
+#[test]
+fn what_is_converted_from_dh_virtualenv_is_accepted() {
+    let room = Room::new();
+    room.project("").file("requirements.txt", "").file("requirements-dev.txt", "");
+    for arguments in [
+        "",
+        "--python /usr/bin/python3 --preinstall=wheel --extras server",
+        "--requirements requirements-dev.txt --extra-index-url https://index.invalid/simple",
+        "--use-system-packages --upgrade-pip --setuptools --no-test",
+        "--install-suffix other --builtin-venv --skip-install",
+    ] {
+        let rules = format!(
+            "export DH_VIRTUALENV_INSTALL_ROOT=/opt/venvs\n%:\n\tdh $@ --with python-virtualenv\n\n\
+             override_dh_virtualenv:\n\tdh_virtualenv {arguments}\n"
+        );
+        room.file("debian/rules", &rules);
+        let _ = std::fs::remove_file(room.source().join("debian/notes.venv"));
+        let converted = room.dh_venv(&["--from-dh-virtualenv"]).ok();
+        room.venv(&converted.stdout);
+        let output = room.dh_venv(&["--no-act"]);
+        assert_eq!(output.status, Some(0), "{arguments}: {}\n{}", output.stderr, converted.stdout);
+    }
+}

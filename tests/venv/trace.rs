@@ -7,7 +7,7 @@ use crate::room::{Room, With, run};
 
 /// System calls that change a file system, and those that tell children from threads.
 const CALLS: &str = "trace=open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,symlink,\
-                     symlinkat,link,linkat,chmod,fchmod,fchmodat,utimensat,truncate,ftruncate,execve";
+                     symlinkat,link,linkat,chmod,fchmod,fchmodat,utimensat,truncate,ftruncate,clone,clone3";
 
 /// A printed action: the path it is about, whether all below belongs to it, and another path.
 #[derive(Debug)]
@@ -52,23 +52,33 @@ fn printed(source: &Path, stdout: &str) -> Vec<Printed> {
     all
 }
 
-/// Whether an action explains that the program touched `path`.
-fn covers(action: &Printed, path: &Path) -> bool {
+/// Whether an action explains that the program called `call` on `path`.
+fn covers(action: &Printed, path: &Path, call: &str) -> bool {
     let temporary = |of: &Path| {
         let (name, of_name) = (path.file_name().unwrap_or_default(), of.file_name().unwrap_or_default());
         let stem = of_name.to_string_lossy().split('.').next().unwrap_or_default().to_owned();
-        path.parent() == of.parent()
-            && name.to_string_lossy().starts_with(&stem)
-            && name.to_string_lossy().ends_with(".new")
+        let name = name.to_string_lossy();
+        path.parent() == of.parent() && name.starts_with(&stem) && name.ends_with(".new")
     };
+    let removes = call.starts_with("unlink") || call == "rmdir";
     action.paths.iter().any(|of| {
-        let parent = of.starts_with(path) && !matches!(action.word.as_str(), "rm" | "chmod" | "touch");
-        path == of || parent || (action.tree && path.starts_with(of)) || temporary(of)
+        let makes_parent = of.starts_with(path) && path != of && call.starts_with("mkdir");
+        match action.word.as_str() {
+            "rm" => removes && path.starts_with(of),
+            "touch" => call == "utimensat" && path.starts_with(of),
+            "chmod" => call.contains("chmod") && path == of,
+            "install" => call.starts_with("mkdir") && of.starts_with(path),
+            "mv" => (call.starts_with("rename") && path == of) || makes_parent,
+            "ln" => ((call.starts_with("symlink") || removes) && path == of) || makes_parent,
+            "cp" => path.starts_with(of) || makes_parent,
+            "tar" if action.tree => path.starts_with(of) || makes_parent,
+            _ => path == of || temporary(of) || makes_parent,
+        }
     })
 }
 
-/// Paths that the program's own threads changed, each with the first call.
-fn touched(source: &Path, trace: &str) -> BTreeMap<PathBuf, String> {
+/// Paths that the program's own threads changed, each with the calls that did.
+fn touched(source: &Path, trace: &str) -> BTreeMap<PathBuf, BTreeSet<String>> {
     // Calls that another thread interrupted stand on two lines.
     let mut pending: BTreeMap<&str, String> = BTreeMap::new();
     let mut calls: Vec<(&str, String)> = Vec::new();
@@ -83,25 +93,31 @@ fn touched(source: &Path, trace: &str) -> BTreeMap<PathBuf, String> {
             calls.push((pid, rest.to_owned()));
         }
     }
-    let own = calls.first().map(|(pid, _)| *pid).unwrap_or_default();
-    let children: BTreeSet<&str> =
-        calls.iter().filter(|(pid, call)| *pid != own && call.starts_with("execve(")).map(|(pid, _)| *pid).collect();
-    let mut found = BTreeMap::new();
+    // Our threads are those that our threads made; everything else is a child's.
+    let mut own: BTreeSet<String> = calls.first().map(|(pid, _)| (*pid).to_owned()).into_iter().collect();
+    loop {
+        let made = calls.iter().filter(|(pid, call)| own.contains(*pid) && call.contains("CLONE_THREAD"));
+        let made = made.filter_map(|(_, call)| call.rsplit_once(" = ")?.1.split('<').next().map(str::trim));
+        let more: Vec<String> = made.filter(|tid| !own.contains(*tid)).map(str::to_owned).collect();
+        if more.is_empty() {
+            break;
+        }
+        own.extend(more);
+    }
+    let mut found: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
     for (pid, call) in &calls {
         let Some((name, rest)) = call.split_once('(') else { continue };
         let failed = call.rsplit_once(" = ").is_none_or(|(_, status)| status.starts_with('-'));
         let reads = name.starts_with("open")
             && !["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| rest.contains(flag));
-        if children.contains(pid) || name == "execve" || failed || reads {
+        if !own.contains(*pid) || name.starts_with("clone") || failed || reads {
             continue;
         }
         for path in paths(source, name, rest) {
-            found.entry(path).or_insert_with(|| call.clone());
+            found.entry(path).or_default().insert(name.to_owned());
         }
     }
-    // Descendants of children that never called execve are theirs, not ours: a
-    // forked interpreter writes byte code only.
-    found.retain(|path: &PathBuf, _| path.starts_with(source) && !path.to_string_lossy().ends_with(".pyc"));
+    found.retain(|path, _| path.starts_with(source));
     found
 }
 
@@ -149,12 +165,19 @@ fn compare(room: &Room, program: &str, arguments: &[&str]) {
     assert!(!actions.is_empty(), "{}", output.stdout);
     let touched = touched(room.source(), &trace);
     assert!(!touched.is_empty(), "strace saw nothing");
-    let mut faults = Vec::new();
-    for (path, call) in &touched {
-        if !actions.iter().any(|action| covers(action, path)) {
-            faults.push(format!("not printed: {call}"));
-        }
-    }
+    let unexplained = |left_out: &str| -> Vec<String> {
+        let explained = |path: &Path, call: &str| {
+            actions.iter().any(|action| action.word != left_out && covers(action, path, call))
+        };
+        let calls = touched.iter().flat_map(|(path, calls)| calls.iter().map(move |call| (path, call)));
+        calls
+            .filter(|(path, call)| !explained(path, call))
+            .map(|(path, call)| format!("not printed: {call} {}", path.display()))
+            .collect()
+    };
+    let mut faults = unexplained("");
+    // The comparison itself: were the writes not printed, it would say so.
+    assert!(!unexplained("write").is_empty(), "the comparison overlooks what is not printed");
     for action in actions.iter().filter(|action| action.paths.iter().all(|path| path.starts_with(room.source()))) {
         for path in &action.paths {
             let happened = touched.contains_key(path)
