@@ -8,7 +8,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod contents;
 mod debhelper;
+mod examples;
 mod installed;
 mod package;
 mod smoke;

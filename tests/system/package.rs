@@ -60,9 +60,9 @@ pub fn quote(text: &str) -> String {
 #[derive(Clone)]
 pub struct Source {
     pub name: String,
-    version: String,
-    files: BTreeMap<String, String>,
-    tree: Option<PathBuf>,
+    pub version: String,
+    pub files: BTreeMap<String, String>,
+    pub tree: Option<PathBuf>,
     /// Wheels for debian/wheelhouse: arguments of make-wheel.py.
     pub wheels: Vec<Vec<String>>,
 }
@@ -235,8 +235,7 @@ impl Built {
 
     /// The one .deb.
     pub fn deb(&self) -> &Path {
-        let debs: Vec<&PathBuf> =
-            self.debs.iter().filter(|deb| !deb.to_string_lossy().contains("-dbgsym_")).collect();
+        let debs: Vec<&PathBuf> = self.debs.iter().filter(|deb| !deb.to_string_lossy().contains("-dbgsym_")).collect();
         assert_eq!(debs.len(), 1, "{debs:?}");
         debs[0]
     }

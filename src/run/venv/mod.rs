@@ -12,11 +12,12 @@ mod describe;
 pub mod place;
 mod project;
 mod resolve;
+mod trial;
 mod workshop;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
 
 use debian_control::lossless::relations::Relations;
 
@@ -27,19 +28,15 @@ use crate::helper::venv::cli::Options;
 use crate::helper::venv::distribution::{self, Distribution, Shape, digest};
 use crate::helper::venv::installer;
 use crate::helper::venv::place::Outcome;
-use crate::helper::venv::settings::{self, Item, Keep, Present, Settings};
-use crate::input::{self, Kind};
+use crate::helper::venv::settings::{self, Keep, Present, Settings};
+use crate::input::{self};
 use crate::plan::{Action, Plan, Process};
-use crate::render::render;
 use crate::run::Context;
 
 use assemble::{Contents, Phase, failure};
 use project::ProjectWheel;
 use resolve::Wanted;
 use workshop::Workshop;
-
-/// Imports modules and tells which fail.
-const IMPORTS: &str = include_str!("../../../share/python/imports.py");
 
 /// The body of dh_venv.
 pub fn run(context: &Context, options: Options) -> Result<()> {
@@ -136,7 +133,9 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
         let pair = file.as_ref().map(|file| (file.path.as_path(), paragraphs.as_slice()));
         let (settings, found) = settings::read(&binary.name, pair, options, &present);
         faults.extend(found);
-        if !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
+        // From level 14 on, dh_gencontrol adds every ${…:Depends} by itself.
+        let by_hand = context.build.compat < 14;
+        if by_hand && !lists_venv_depends(binary.field("Depends")) && !lists_venv_depends(binary.field("Pre-Depends")) {
             faults.push(
                 Diagnostic::error(format!(
                     "package {} has a venv, but its Depends lacks ${{venv:Depends}}",
@@ -335,187 +334,6 @@ impl Workshop<'_> {
         Err(self.place(fault, &output, &wanted.places).into())
     }
 
-    /// Environment of the packager's commands: the venv is active. The scripts
-    /// of bin/ name the final prefix, so PATH finds stand-ins that start them
-    /// with the interpreter of the stage.
-    fn activated(&self, venv: &Path) -> Result<BTreeMap<OsString, OsString>> {
-        let shims = self.work.join("bin");
-        let mut plan = Plan::new([Action::Remove { path: shims.clone() }]);
-        for entry in input::names(&venv.join("bin"))? {
-            let path = venv.join("bin").join(&entry);
-            let name = entry.to_string_lossy().into_owned();
-            let shim = shims.join(&entry);
-            let script = input::bytes(&path)?.unwrap_or_default();
-            if matches!(input::kind(&path)?, Some(Kind::File { .. }))
-                && script.starts_with(b"#!")
-                && !name.starts_with("activate")
-            {
-                let words = serde_json::json!({ "interpreter": venv.join("bin/python"), "script": path });
-                let text = render("venv/stand-in.sh", &words)?;
-                plan.push(Action::Write { path: shim, contents: text.into_bytes(), mode: 0o755 });
-            }
-        }
-        self.apply(&plan)?;
-        let mut environment = self.environment.clone();
-        let old = environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
-        let mut path = OsString::from(&shims);
-        path.push(":");
-        path.push(venv.join("bin"));
-        path.push(":");
-        path.push(old);
-        environment.insert("PATH".into(), path);
-        environment.insert("VIRTUAL_ENV".into(), venv.into());
-        environment.insert("DH_VENV_PREFIX".into(), self.settings.prefix.clone().into());
-        Ok(environment)
-    }
-
-    /// After-Install: what the commands change and add is part of the venv.
-    fn hooks(&self, venv: &Path, known: &Contents) -> Result<()> {
-        if self.settings.after_install.is_empty() {
-            return Ok(());
-        }
-        let before = input::survey(venv, &input::tree(venv)?, &[])?;
-        let environment = self.activated(venv)?;
-        for item in &self.settings.after_install {
-            self.command("After-Install", item, &environment)?;
-        }
-        let after = input::survey(venv, &input::tree(venv)?, &[])?;
-        let changed: BTreeSet<PathBuf> = after
-            .iter()
-            .filter(|(path, facts)| before.get(*path).map(|old| old.sha256) != Some(facts.sha256))
-            .map(|(path, _)| path.clone())
-            .collect();
-        let contents = assemble::contents(venv, &self.frame(venv).site())?;
-        let own = contents.distributions.iter().find(|one| !known.has(&one.directory));
-        let heir = own.or(contents.distributions.first()).map(|one| one.directory.clone());
-        self.normalise(venv, &Phase::Hooks(&changed, heir.as_deref()))
-    }
-
-    /// Test: commands in the finished venv, which must leave it as it is.
-    fn tests(&self, venv: &Path) -> Result<()> {
-        let nocheck = self.context.environment.build_option("nocheck").is_some();
-        if self.settings.tests.is_empty() || nocheck {
-            return Ok(());
-        }
-        let state = || -> Result<_> {
-            let entries = input::tree(venv)?;
-            let facts = input::survey(venv, &entries, &[])?;
-            Ok((entries, facts))
-        };
-        let (entries, facts) = state()?;
-        let known: BTreeSet<&PathBuf> = entries.iter().map(|entry| &entry.path).collect();
-        let environment = self.activated(venv)?;
-        for item in &self.settings.tests {
-            self.command("Test", item, &environment)?;
-            let (now, now_facts) = state()?;
-            // Byte code is what an interpreter leaves where a test has it write some.
-            let is_byte_code = |path: &Path| path.components().any(|part| part.as_os_str() == "__pycache__");
-            let (rubbish, added): (Vec<_>, Vec<_>) = now
-                .iter()
-                .filter(|entry| !known.contains(&entry.path))
-                .partition(|entry| is_byte_code(&entry.path));
-            let removals = rubbish.iter().rev().map(|entry| Action::Remove { path: venv.join(&entry.path) });
-            self.apply(&Plan::new(removals))?;
-            let same = |path: &PathBuf| facts.get(path).map(|f| f.sha256) == now_facts.get(path).map(|f| f.sha256);
-            let changed = entries.iter().find(|entry| !now.contains(entry) || !same(&entry.path));
-            if let Some(entry) = added.first().copied().or(changed) {
-                return Err(item
-                    .error(format!("the Test command changed {} in the venv: {}", entry.path.display(), item.text))
-                    .hint("tests must not write into the package; do lasting changes in After-Install")
-                    .into());
-            }
-        }
-        Ok(())
-    }
-
-    fn command(&self, field: &str, item: &Item, environment: &BTreeMap<OsString, OsString>) -> Result<()> {
-        let process = Process::new("/bin/sh", ["-e", "-c", item.text.as_str()])
-            .environment(environment)
-            .directory(&self.context.directory);
-        self.context.printer.note(&format!("{field}: {}", item.text));
-        apply::run(&process).map_err(|error| {
-            let reason = error.diagnostics().first().map(|fault| fault.message.clone()).unwrap_or_default();
-            let status = reason.rsplit(": ").next().unwrap_or_default().to_owned();
-            item.error(format!("{field} command failed ({status}): {}", item.text))
-                .hint("its output stands above; the venv is active, the directory is that of the source")
-                .into()
-        })
-    }
-
-    fn check_commands(&self, venv: &Path) -> Result<()> {
-        let scripts: Vec<String> =
-            input::names(&venv.join("bin"))?.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-        let faults: Vec<Diagnostic> = self
-            .settings
-            .commands
-            .iter()
-            .filter(|link| !scripts.contains(&link.entry))
-            .map(|link| {
-                let item = Item { text: link.entry.clone(), location: link.location.clone() };
-                let fault =
-                    item.error(format!("the venv has no script '{}' for the command '{}'", link.entry, link.name));
-                let hint = match crate::error::nearest(&link.entry, scripts.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean '{near}'?"),
-                    None => format!("scripts are: {}", scripts.join(", ")),
-                };
-                fault.hint(hint)
-            })
-            .collect();
-        if faults.is_empty() { Ok(()) } else { Err(Error::Failed(faults)) }
-    }
-
-    /// Import the top-level modules of the project, and of the dependencies
-    /// when they are new; a success is remembered.
-    fn check_imports(&self, venv: &Path, known: &Contents) -> Result<()> {
-        let site = self.frame(venv).site();
-        let contents = assemble::contents(venv, &site)?;
-        let modules = |own: bool| -> BTreeSet<String> {
-            let suffix = format!(".{}.so", self.interpreter.soabi);
-            contents
-                .distributions
-                .iter()
-                .filter(|one| known.has(&one.directory) != own)
-                .flat_map(|one| one.rows.keys())
-                .filter_map(|path| top_level(path.strip_prefix(&site).ok()?, &suffix))
-                .collect()
-        };
-        let key = digest(["dh-venv-imports 1", &self.interpreter.minor(), &self.installed, &contents.digest()]);
-        if self.cache.text(&key).is_some() {
-            return Ok(());
-        }
-        let own = modules(true);
-        let all: BTreeSet<String> = own.iter().cloned().chain(modules(false)).collect();
-        if all.is_empty() {
-            return Ok(());
-        }
-        let arguments = ["-I", "-c", IMPORTS].map(OsString::from).into_iter().chain(all.iter().map(OsString::from));
-        let process =
-            Process::new(venv.join("bin/python"), arguments).environment(&self.environment).directory(&self.work);
-        let output = apply::capture(&process)?;
-        let failures: Vec<(String, String, String)> = serde_json::from_slice(&output.stdout)
-            .map_err(|_| Error::from(failure("importing the modules", &output)))?;
-        let mut faults = Vec::new();
-        for (module, kind, text) in &failures {
-            let missing_library = text.contains("cannot open shared object file");
-            let is_error = (own.contains(module) && kind == "ImportError") || missing_library;
-            let message = format!("module {module} cannot be imported: {text}");
-            if is_error {
-                let hint = if missing_library {
-                    "the library is not installed: add its package to Build-Depends, or use a wheel that carries it"
-                } else {
-                    "a requirement is missing, or the module needs something that only the target machine has"
-                };
-                faults.push(Diagnostic::error(message).hint(hint));
-            } else if own.contains(module) {
-                self.context.printer.diagnostic(&Diagnostic::warning(message));
-            }
-        }
-        if !faults.is_empty() {
-            return Err(Error::Failed(faults));
-        }
-        self.cache.keep_text(&key, "imported")
-    }
-
     /// Leave what dh_venv_place needs.
     fn describe(&self, stage: &Path, wanted: &Wanted, wheels: &[ProjectWheel], known: &Contents) -> Result<()> {
         let venv = stage.join("venv");
@@ -571,21 +389,4 @@ impl Workshop<'_> {
         plan.push(Action::Write { path: stage.join("outcome.json"), contents: text.into_bytes(), mode: 0o644 });
         self.apply(&plan)
     }
-}
-
-/// The module that a file of site-packages makes importable at the top level.
-fn top_level(path: &Path, extension: &str) -> Option<String> {
-    let mut parts = path.components().map(|part| part.as_os_str().to_str());
-    let first = parts.next()??;
-    let name = match parts.next() {
-        Some(second) if second == Some("__init__.py") && parts.next().is_none() => first,
-        Some(_) => return None,
-        None => first
-            .strip_suffix(".py")
-            .or_else(|| first.strip_suffix(extension))
-            .or_else(|| first.strip_suffix(".abi3.so"))?,
-    };
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    // Modules that are run at start, or only by their own tools, are no API.
-    (plain && !name.starts_with("__") && name != "conftest" && name != "setup").then(|| name.to_owned())
 }

@@ -57,7 +57,7 @@ impl<'a> Workshop<'a> {
         let host_index = context.environment.text("DH_VENV_HOST_INDEX") == Some("1");
         let has_ca = input::is_file(installer::ca_bundle());
         let environment = installer::environment(context.environment.all(), &rooms, host_index, has_ca);
-        let installed = installed_packages()?;
+        let installed = installed_packages(&environment)?;
         let interpreter = probe(&settings.python, &environment, &cache, &installed)?;
         let installer = find_installer(context, settings.installer, &environment)?;
         Ok(Self { context, settings, interpreter, installer, environment, work, cache, installed })
@@ -154,12 +154,16 @@ fn probe(
     Ok(interpreter)
 }
 
-/// Digest of names, versions and architectures of the installed Debian packages.
-pub fn installed_packages() -> Result<String> {
-    let text = input::bytes(Path::new("/var/lib/dpkg/status"))?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let wanted = ["Package: ", "Status: ", "Version: ", "Architecture: "];
-    Ok(digest(text.lines().filter(|line| wanted.iter().any(|field| line.starts_with(field)))))
+/// Digest of names, versions, architectures and states of the installed Debian
+/// packages. dpkg-query says them: the files of dpkg's database are its own.
+pub fn installed_packages(environment: &BTreeMap<OsString, OsString>) -> Result<String> {
+    let format = r"--showformat=${Package} ${Version} ${Architecture} ${Status}\n";
+    let process = Process::new("/usr/bin/dpkg-query", ["--show", format]).environment(environment);
+    let output = apply::capture(&process)?;
+    if !output.success {
+        return Err(failure("asking dpkg what is installed", &output).into());
+    }
+    Ok(digest(String::from_utf8_lossy(&output.stdout).lines()))
 }
 
 fn find_installer(context: &Context, wanted: Wanted, environment: &BTreeMap<OsString, OsString>) -> Result<Installer> {

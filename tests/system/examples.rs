@@ -1,0 +1,87 @@
+//! The examples that people copy: built, checked by lintian, installed, used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::harness::Suite;
+use crate::on_both_suites;
+use crate::package::{Built, Source, built, target, workshop};
+
+on_both_suites!(
+    flask_runs_as_its_own_user_and_answers_http,
+    uv_runs_from_usr_bin,
+    lintian_is_content_with_the_examples,
+    compression_xz_is_plain_to_lintian,
+);
+
+fn notes(suite: Suite) -> Arc<Built> {
+    built(suite, "example flask", || Source::example("flask", "notes"))
+}
+
+fn uv(suite: Suite) -> Arc<Built> {
+    built(suite, "example uv", || Source::example("uv", "uv"))
+}
+
+fn flask_runs_as_its_own_user_and_answers_http(suite: Suite) {
+    let session = target(suite);
+    session.ok("for tool in gcc cc pip pip3; do ! command -v $tool; done");
+    session.install(&[notes(suite).deb()]);
+    session.ok("useradd --system --home-dir /var/lib/notes --create-home --user-group notes");
+    let service = session.as_user("notes");
+    service.ok("notes init-db && notes add 'It runs'");
+    let server = service.spawn("exec /usr/lib/notes/venv/bin/gunicorn --bind 127.0.0.1:8000 'notes:create_app()'");
+    let ask = "python3 -c 'import urllib.request as r
+for path in \"/health\", \"/api/notes\":
+    reply = r.urlopen(\"http://127.0.0.1:8000\" + path)
+    print(reply.status, reply.read().decode())'";
+    let replies = server.until(Duration::from_secs(60), ask).stdout;
+    assert!(replies.contains("200") && replies.contains("\"notes\"") && replies.contains("It runs"), "{replies}");
+    let owner = server.inside("stat -c %U /proc/$(pgrep -o gunicorn 2>/dev/null || grep -l gunicorn /proc/[0-9]*/comm | cut -d/ -f3 | head -n 1)").stdout;
+    assert_eq!(owner, "notes\n");
+    server.kill();
+}
+
+fn uv_runs_from_usr_bin(suite: Suite) {
+    let session = target(suite);
+    session.install(&[uv(suite).deb()]);
+    session.ok("useradd --create-home bob || true");
+    let user = session.as_user("alice");
+    assert!(user.ok("/usr/bin/uv --version").stdout.starts_with("uv 0.13.8"));
+    assert!(user.ok("uvx --version").stdout.starts_with("uvx 0.13.8"));
+    user.ok("uv venv --offline --no-python-downloads --python /usr/bin/python3 v && v/bin/python -c 'import sys; assert sys.prefix != sys.base_prefix'");
+}
+
+/// Errors and warnings of the suite's lintian about a package.
+fn lintian(built: &Built) -> Vec<String> {
+    let output = built.session.run(&format!("lintian --tag-display-limit 0 --no-cfg {}", built.inside()));
+    let lines = output.stdout.lines().chain(output.stderr.lines());
+    lines
+        .filter(|line| line.starts_with("E:") || line.starts_with("W:") || line.contains("rror"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn lintian_is_content_with_the_examples(suite: Suite) {
+    for built in [notes(suite), uv(suite)] {
+        let found = lintian(&built);
+        // Neither suite's lintian can read zstd; dh_venv(1) tells the way out.
+        let others: Vec<&String> = found.iter().filter(|line| !line.contains("malformed-deb-archive")).collect();
+        assert!(others.is_empty(), "{others:#?}");
+    }
+}
+
+fn compression_xz_is_plain_to_lintian(suite: Suite) {
+    let session = workshop(suite);
+    let source = Source::example("flask", "notes");
+    source.unpack(&session, "/home/builder/work/notes");
+    session.ok("echo 'Compression: xz' >>work/notes/debian/notes.venv");
+    let mut source = source;
+    source.tree = None;
+    let built = Built::new(session, &source);
+    let members = built.session.ok(&format!("ar t {}", built.inside())).stdout;
+    assert_eq!(members, "debian-binary\ncontrol.tar.xz\ndata.tar.xz\n");
+    assert_eq!(lintian(&built), Vec::<String>::new());
+    let plain = notes(suite);
+    let members = plain.session.ok(&format!("ar t {}", plain.inside())).stdout;
+    assert_eq!(members, "debian-binary\ncontrol.tar.zst\ndata.tar.zst\n");
+}
