@@ -56,7 +56,12 @@ impl<'a> Workshop<'a> {
         let rooms = Rooms { downloads: cache.downloads(), ..rooms };
         let host_index = context.environment.text("DH_VENV_HOST_INDEX") == Some("1");
         let has_ca = input::is_file(installer::ca_bundle());
-        let environment = installer::environment(context.environment.all(), &rooms, host_index, has_ca);
+        let mut environment = installer::environment(context.environment.all(), &rooms, host_index, has_ca);
+        // Passwords for indexes are the builder's own, although HOME is moved.
+        let netrc = context.environment.text("HOME").map(|home| Path::new(home).join(".netrc"));
+        if let Some(netrc) = netrc.filter(|path| input::is_file(path)) {
+            environment.entry("NETRC".into()).or_insert_with(|| netrc.into());
+        }
         let installed = installed_packages(&environment)?;
         let interpreter = probe(&settings.python, &environment, &cache, &installed)?;
         let installer = find_installer(context, settings.installer, &environment)?;
