@@ -199,7 +199,7 @@ impl Workshop<'_> {
             if !input::is_directory(&self.context.directory.join(&wheelhouse.text)) {
                 return Err(wheelhouse
                     .error(format!("there is no directory '{}'", wheelhouse.text))
-                    .hint("correct the field Wheelhouse, or make it with 'deb-build-app vendor'")
+                    .hint("correct the field Wheelhouse, or fill it with 'pip download --dest DIR -r FILE'")
                     .into());
             }
         }
