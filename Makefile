@@ -29,13 +29,9 @@ bench: ## dh_venv against dh_virtualenv, in target/bench/
 	@tools/prepare debs
 	@tools/bench
 
-soak: ## tests too long for check
+soak: ## tests too long for check: two hundred killed builds
 	@tools/prepare check
-	@tools/debs bookworm
-	@tools/debs trixie
-	@cargo test --locked --no-fail-fast \
-	    --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" \
-	    --test soak -- --test-threads=2
+	@DH_VENV_KILLS=200 cargo test --locked --test venv sameness::a_build_killed_at_any_moment -- --nocapture
 
 update-golden: ## rewrite what the golden cases expect; look at the difference
 	@UPDATE_GOLDEN=1 cargo test --locked --test golden
