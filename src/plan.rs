@@ -142,6 +142,20 @@ pub enum Action {
         /// Directory to make, or to add to.
         to: PathBuf,
     },
+    /// Keep a tree as one file, which appears whole or not at all.
+    Pack {
+        /// Existing directory.
+        tree: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Take a packed tree out; what is no whole packed tree leaves nothing.
+    Unpack {
+        /// The file.
+        file: PathBuf,
+        /// Directory to make.
+        tree: PathBuf,
+    },
     /// Run a program; a non-zero exit status fails the plan.
     Run(Process),
 }
@@ -164,6 +178,8 @@ impl fmt::Display for Action {
             Self::Rename { from, to } => write!(f, "mv {} {}", path(from), path(to)),
             Self::CopyTree { from, to, .. } => write!(f, "cp -a {} {}", path(from), path(to)),
             Self::LinkTree { from, to } => write!(f, "cp -al {} {}", path(from), path(to)),
+            Self::Pack { tree, file } => write!(f, "tar -c -f {} -C {} .", path(file), path(tree)),
+            Self::Unpack { file, tree } => write!(f, "tar -x -f {} -C {}", path(file), path(tree)),
             Self::Run(process) => write!(f, "{process}"),
         }
     }

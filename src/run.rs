@@ -15,7 +15,7 @@ pub use crate::debian::environment::Environment;
 use crate::debian::build::Build;
 use crate::error::{Diagnostic, Error, Result};
 use crate::message::Printer;
-use crate::plan::Action;
+use crate::plan::{Action, Plan};
 use crate::{apply, cli};
 
 impl Environment {
@@ -136,7 +136,7 @@ fn log(context: &Context) -> Result<()> {
     }
     for package in &build.selected {
         let contents = format!("{}\n", context.tool).into_bytes();
-        apply::action(&Action::Append { path: build.log(package), contents })?;
+        apply::plan(&Plan::new([Action::Append { path: build.log(package), contents }]), &context.printer, false)?;
     }
     Ok(())
 }

@@ -3,7 +3,12 @@
 //! dh_venv and dh_venv_place are stand-ins that note how they were called: what
 //! is tested is the sequence, the options and the environment that dh gives them.
 
-#![expect(clippy::disallowed_methods, reason = "a test writes packages and runs dh on them")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test writes packages, runs dh on them, and fails by panic"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

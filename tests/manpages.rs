@@ -2,7 +2,11 @@
 //!
 //! `UPDATE_GOLDEN=1` rewrites the generated parts; without it a difference fails.
 
-#![expect(clippy::disallowed_methods, reason = "a test reads and, on demand, rewrites the files it compares")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test reads and, on demand, rewrites the files it compares"
+)]
 
 use std::fs;
 use std::path::PathBuf;

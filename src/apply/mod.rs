@@ -55,6 +55,8 @@ pub fn action(action: &Action) -> Result<()> {
         Action::Rename { from, to } => rename(from, to),
         Action::CopyTree { from, to, without } => copy_tree(from, to, without),
         Action::LinkTree { from, to } => link_tree(from, to),
+        Action::Pack { tree, file } => tree::pack(tree, file),
+        Action::Unpack { file, tree } => tree::unpack(file, tree).map(|_| ()),
         Action::Run(process) => run(process),
     }
 }

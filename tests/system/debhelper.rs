@@ -86,9 +86,9 @@ fn case_02_and_03_python3_foo_and_a_second_package_selected_with_p_and_n(suite: 
             "\noverride_dh_venv:\n\tdh_venv -ppython3-foo --commands=foo=greet\n\tdh_venv -Npython3-foo --keep=tests\n",
         );
     source.build(&session);
-    let foo = contents(&session, "work/python3-foo_1.0_*.deb");
+    let first = contents(&session, "work/python3-foo_1.0_*.deb");
     let tools = contents(&session, "work/foo-tools_1.0_*.deb");
-    assert!(foo.contains("./usr/lib/python3-foo/venv/bin/greet\n") && foo.contains("./usr/bin/foo->"), "{foo}");
+    assert!(first.contains("./usr/lib/python3-foo/venv/bin/greet\n") && first.contains("./usr/bin/foo->"), "{first}");
     assert!(tools.contains("./usr/lib/foo-tools/venv/lib/"), "{tools}");
     assert!(tools.contains("/words.py\n") && !tools.contains("greet") && !tools.contains("./usr/bin/"), "{tools}");
 }

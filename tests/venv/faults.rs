@@ -38,7 +38,7 @@ fn a_wheel_that_the_wheelhouse_lacks() {
     let room = Room::new();
     room.tiny();
     room.file("requirements.txt", "tiny==1.0\n\nabsent==2.0\n");
-    with_both(&room, &["error: requirements.txt:3: ", "hint: the wheelhouse has no such file: vendor it"]);
+    with_both(&room, &["error: requirements.txt:3: ", "hint: the wheelhouse has no such file: add it"]);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_pinned_wheel_that_the_wheelhouse_lacks() {
         "requirements.txt",
         &format!("tiny==1.0 --hash=sha256:{hash}\nabsent==2.0 \\\n    --hash=sha256:{other}\n"),
     );
-    with_both(&room, &["error: requirements.txt:2: ", "hint: the wheelhouse has no such file: vendor it"]);
+    with_both(&room, &["error: requirements.txt:2: ", "hint: the wheelhouse has no such file: add it"]);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn no_network_and_no_wheelhouse() {
         let mut command = std::process::Command::new("unshare");
         command.args(["--map-root-user", "--net", env!("CARGO_BIN_EXE_dh_venv")]);
         room.prepare(&mut command, with);
-        run(&mut command).fails(1, &["error: requirements.txt", "hint: there is no network here: vendor the wheels"]);
+        run(&mut command).fails(1, &["error: requirements.txt", "hint: there is no network here: put the wheels"]);
         room.nothing_staged();
     }
 }

@@ -14,3 +14,4 @@ mod room;
 mod faults;
 mod installs;
 mod sameness;
+mod trace;

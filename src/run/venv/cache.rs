@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::apply::{self, tree};
 use crate::error::Result;
 use crate::input::{self, Kind};
+use crate::message::Printer;
+use crate::plan::{Action, Plan};
 use crate::run::Environment;
 
 /// Trees and wheels together stay below this many bytes; the least recently used go first.
@@ -18,22 +20,23 @@ const LIMIT: u64 = 6 << 30;
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    printer: Printer,
 }
 
 impl Cache {
     /// The user's cache, or one in `fallback` where there can be none.
-    pub fn open(environment: &Environment, fallback: &Path) -> Result<Self> {
+    pub fn open(environment: &Environment, fallback: &Path, printer: &Printer) -> Result<Self> {
         let absolute = |name: &str| environment.text(name).filter(|text| text.starts_with('/')).map(PathBuf::from);
         let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
         if let Some(base) = base {
             let root = base.join("dh-venv");
             if apply::directory(&root.join("trees")).is_ok() && apply::is_writable(&root.join("trees")) {
-                return Ok(Self { root });
+                return Ok(Self { root, printer: printer.clone() });
             }
         }
         let root = fallback.join("cache");
-        apply::directory(&root.join("trees"))?;
-        Ok(Self { root })
+        apply::plan(&Plan::new([Action::Directory { path: root.join("trees") }]), printer, false)?;
+        Ok(Self { root, printer: printer.clone() })
     }
 
     /// Download caches of the installers.
@@ -53,20 +56,23 @@ impl Cache {
     /// Put the tree of `key` at `to`; `false` where it is not cached, or damaged (then it is dropped).
     pub fn restore(&self, key: &str, to: &Path) -> Result<bool> {
         let file = self.tree_file(key);
+        if input::kind(&file)?.is_none() {
+            return Ok(false);
+        }
+        self.printer.plan(&Plan::new([Action::Unpack { file: file.clone(), tree: to.to_path_buf() }]));
         if tree::unpack(&file, to)? {
             // Recently used; a cache that may only be read is none the worse.
             let _ = apply::touch(&file);
             return Ok(true);
         }
-        if input::kind(&file)?.is_some() {
-            apply::remove(&file)?;
-        }
+        self.apply(Action::Remove { path: file })?;
         Ok(false)
     }
 
     /// Keep `from` as the tree of `key`, and drop what is over the limit.
     pub fn store(&self, key: &str, from: &Path) -> Result<()> {
-        forgiving(&|| tree::pack(from, &self.tree_file(key)))?;
+        let action = Action::Pack { tree: from.to_path_buf(), file: self.tree_file(key) };
+        forgiving(&|| self.apply(action.clone()))?;
         self.shrink(&self.tree_file(key))
     }
 
@@ -81,7 +87,12 @@ impl Cache {
     pub fn keep_text(&self, key: &str, body: &str) -> Result<()> {
         let digest = crate::helper::venv::distribution::digest([body]);
         let path = self.root.join("texts").join(key);
-        forgiving(&|| apply::write(&path, format!("{digest}\n{body}").as_bytes(), 0o644))
+        let action = Action::Write { path, contents: format!("{digest}\n{body}").into_bytes(), mode: 0o644 };
+        forgiving(&|| self.apply(action.clone()))
+    }
+
+    fn apply(&self, action: Action) -> Result<()> {
+        apply::plan(&Plan::new([action]), &self.printer, false)
     }
 
     fn shrink(&self, keep: &Path) -> Result<()> {
@@ -101,7 +112,7 @@ impl Cache {
                 break;
             }
             if path != keep {
-                apply::remove(&path)?;
+                self.apply(Action::Remove { path })?;
                 total -= size;
             }
         }

@@ -51,7 +51,7 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
         let work = context.directory.join(crate::helper::venv::place::stage(&settings.package)).join("work");
         let result = Workshop::open(context, &settings, work.clone()).and_then(|workshop| workshop.build());
         // What is left of a failed run helps nobody find its cause: the messages do.
-        let cleaned = apply::remove(&work);
+        let cleaned = apply::plan(&Plan::new([Action::Remove { path: work }]), &context.printer, false);
         result?;
         cleaned?;
     }
@@ -199,7 +199,7 @@ impl Workshop<'_> {
             if !input::is_directory(&self.context.directory.join(&wheelhouse.text)) {
                 return Err(wheelhouse
                     .error(format!("there is no directory '{}'", wheelhouse.text))
-                    .hint("correct the field Wheelhouse, or make it with 'deb-build-app vendor'")
+                    .hint("correct the field Wheelhouse, or fill it with 'pip download --dest DIR -r FILE'")
                     .into());
             }
         }

@@ -138,7 +138,7 @@ impl Workshop<'_> {
                     pyproject.build_requires.join(", ")
                 )
             } else {
-                "correct [build-system] requires, or vendor the wheels with deb-build-app vendor".to_owned()
+                "correct [build-system] requires, or put the wheels into debian/wheelhouse".to_owned()
             })
             .into())
     }

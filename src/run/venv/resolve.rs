@@ -255,7 +255,7 @@ impl Workshop<'_> {
             "error sending request",
             "failed to establish a new connection",
         ]) {
-            "there is no network here: vendor the wheels into debian/wheelhouse with 'deb-build-app vendor'"
+            "there is no network here: put the wheels into debian/wheelhouse ('pip download --dest debian/wheelhouse -r FILE' where there is one; later 'deb-build-app vendor')"
         } else if any(&[
             "no matching distribution",
             "was not found in the package registry",
@@ -263,7 +263,7 @@ impl Workshop<'_> {
             "could not find a version",
         ]) {
             if self.settings.offline {
-                "the wheelhouse has no such file: vendor it with 'deb-build-app vendor'"
+                "the wheelhouse has no such file: add it ('pip download --dest DIR', later 'deb-build-app vendor')"
             } else {
                 "check name and version, and whether it has a wheel for this interpreter"
             }

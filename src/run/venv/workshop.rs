@@ -42,19 +42,26 @@ impl<'a> Workshop<'a> {
     /// Find interpreter and installer, make the directories.
     pub fn open(context: &'a Context, settings: &'a Settings, work: PathBuf) -> Result<Self> {
         let rooms = Rooms { home: work.join("home"), temporary: work.join("tmp"), downloads: PathBuf::new() };
+        let mut plan = Plan::default();
         // First of all what vouches for an earlier venv: whatever ends this run, nothing stale is placed.
         if let Some(stage) = work.parent() {
-            apply::remove(&stage.join("outcome.json"))?;
+            plan.push(Action::Remove { path: stage.join("outcome.json") });
         }
-        apply::remove(&work)?;
+        plan.push(Action::Remove { path: work.clone() });
         for directory in [&rooms.home, &rooms.temporary] {
-            apply::directory(directory)?;
+            plan.push(Action::Directory { path: directory.clone() });
         }
-        let cache = Cache::open(&context.environment, &work)?;
+        apply::plan(&plan, &context.printer, false)?;
+        let cache = Cache::open(&context.environment, &work, &context.printer)?;
         let rooms = Rooms { downloads: cache.downloads(), ..rooms };
         let host_index = context.environment.text("DH_VENV_HOST_INDEX") == Some("1");
         let has_ca = input::is_file(installer::ca_bundle());
-        let environment = installer::environment(context.environment.all(), &rooms, host_index, has_ca);
+        let mut environment = installer::environment(context.environment.all(), &rooms, host_index, has_ca);
+        // Passwords for indexes are the builder's own, although HOME is moved.
+        let netrc = context.environment.text("HOME").map(|home| Path::new(home).join(".netrc"));
+        if let Some(netrc) = netrc.filter(|path| input::is_file(path)) {
+            environment.entry("NETRC".into()).or_insert_with(|| netrc.into());
+        }
         let installed = installed_packages(&environment)?;
         let interpreter = probe(&settings.python, &environment, &cache, &installed)?;
         let installer = find_installer(context, settings.installer, &environment)?;
@@ -100,7 +107,8 @@ impl<'a> Workshop<'a> {
     /// A file in the working directory.
     pub fn note(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.work.join(name);
-        apply::write(&path, text.as_bytes(), 0o644)?;
+        let contents = text.as_bytes().to_vec();
+        self.apply(&Plan::new([Action::Write { path: path.clone(), contents, mode: 0o644 }]))?;
         Ok(path)
     }
 }
