@@ -40,12 +40,17 @@ fn depends(session: &Session, deb: &str) -> Vec<String> {
     text.trim().split(", ").map(str::to_owned).collect()
 }
 
+/// Puts a package's files where they belong, in the system it was built in.
+fn unpacked(session: &Session, deb: &str) {
+    session.as_user("root").in_dir("/").ok(&format!("dpkg-deb -x {deb} /"));
+}
+
 fn builds_without_any_venv_file(suite: Suite) {
     let session = workshop(suite).offline();
     let source = Source { wheels: greet().wheels, ..Source::new("greet") }.file("requirements.txt", "greet==1.0\n");
     source.build(&session);
-    session.ok("test ! -e greet.venv && dpkg-deb -x work/greet_1.0_*.deb x");
-    assert_eq!(session.ok("x/usr/lib/greet/venv/bin/python x/usr/lib/greet/venv/bin/greet").stdout, "hello from 1.0\n");
+    unpacked(&session, "/home/builder/work/greet_1.0_*.deb");
+    assert_eq!(session.ok("/usr/lib/greet/venv/bin/greet").stdout, "hello from 1.0\n");
 }
 
 fn case_01_arch_and_indep_builds_with_and_without_override(suite: Suite) {
@@ -186,11 +191,13 @@ fn case_12_foreign_interpreter_and_active_venv_do_not_matter(suite: Suite) {
         .env("PYTHONHOME", "/home/builder/mine");
     greet().unpack(&session, WORK);
     build(&odd, WORK);
-    session.ok("! cat called && dpkg-deb -x work/greet_1.0_*.deb x");
+    session.ok("! cat called");
+    unpacked(&session, "/home/builder/work/greet_1.0_*.deb");
     let python = suite.python();
     session.ok(&format!(
-        "cd x/usr/lib/greet/venv && test \"$(readlink -f bin/python)\" = /usr/bin/python{python}
-         grep -q '^home = /usr/bin$' pyvenv.cfg && ! grep -r mine . && head -n 1 bin/greet | grep -q '^#!/usr/lib/greet/venv/bin/python'"
+        "cd /usr/lib/greet/venv && test \"$(readlink -f bin/python)\" = /usr/bin/python{python}
+         grep -q '^home = /usr/bin$' pyvenv.cfg && ! grep -rE 'mine|pyenv' .
+         head -n 1 bin/greet | grep '^#!/usr/lib/greet/venv/bin/python' && greet"
     ));
 }
 
@@ -203,10 +210,8 @@ fn case_13_no_home_read_only_source_and_spaces_in_its_path(suite: Suite) {
     ));
     session.fails(1, &format!("touch '{dir}/file'"));
     session.in_dir(dir).ok("env -u XDG_CACHE_HOME HOME=/nonexistent dpkg-buildpackage -us -uc -b 2>&1");
-    session.ok(&format!(
-        "dpkg-deb -x '{parent}'/greet_1.0_*.deb x && ! grep -r 'with spaces' x
-         x/usr/lib/greet/venv/bin/python x/usr/lib/greet/venv/bin/greet"
-    ));
+    unpacked(&session, "'/srv/path with spaces/'greet_1.0_*.deb");
+    assert_eq!(session.ok("! grep -r 'with spaces' /usr/lib/greet && greet").stdout, "hello from 1.0\n");
 }
 
 /// A root that debhelper's own build systems would claim.
@@ -263,10 +268,11 @@ fn case_20_nothing_runs_as_root_or_fakeroot(suite: Suite) {
     let gcc = root.ok("readlink -f /usr/bin/gcc").stdout;
     root.write("/srv/gcc", &wrapper(gcc.trim()));
     root.write(
-        "/usr/lib/python3/dist-packages/sitecustomize.py",
+        "/usr/lib/python3/dist-packages/started.py",
         "import os, sys\n\nwith open('/var/tmp/started', 'a') as f:\n    \
          print('python', os.getuid(), 'fakeroot=' + os.environ.get('FAKEROOTKEY', '') + os.environ.get('LD_PRELOAD', ''), sys.orig_argv[1:], file=f)\n",
     );
+    root.write("/usr/lib/python3/dist-packages/started.pth", "import started\n");
     root.ok("install -m 666 /dev/null /var/tmp/started && chmod 755 /srv/uv/uv /srv/gcc
         for name in gcc x86_64-linux-gnu-gcc; do rm /usr/bin/$name && cp -p /srv/gcc /usr/bin/$name; done");
     let session = session.offline().env("PATH", "/srv/uv:/usr/local/bin:/usr/bin:/bin");
@@ -300,7 +306,8 @@ fn case_20_nothing_runs_as_root_or_fakeroot(suite: Suite) {
             for name in ["gcc", "test", if installer == "uv" { "uv" } else { "'pip'" }] {
                 assert!(started.contains(name), "{way}, {installer}: no {name} in\n{started}");
             }
-            for line in started.lines() {
+            // dpkg-architecture asks the compiler for its name; that compiles nothing.
+            for line in started.lines().filter(|line| !line.ends_with(" -dumpmachine")) {
                 assert!(format!("{line} ").contains(&clean), "{way}, {installer}: {line}");
             }
         }
