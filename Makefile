@@ -26,7 +26,7 @@ demo: ## an application from source to an answer over HTTP, in clean chroots
 	@tools/demo $(suite)
 
 bench: ## dh_venv against dh_virtualenv, in target/bench/
-	@tools/prepare debs
+	@tools/prepare bench
 	@tools/bench
 
 soak: ## tests too long for check: two hundred killed builds
