@@ -34,8 +34,8 @@ soak: ## tests too long for check: two hundred killed builds
 	@DH_VENV_KILLS=200 cargo test --locked --test venv sameness::a_build_killed_at_any_moment -- --nocapture
 
 update-golden: ## rewrite what the golden cases expect; look at the difference
-	@UPDATE_GOLDEN=1 cargo test --locked --test golden
-	@git status --short tests/cases
+	@UPDATE_GOLDEN=1 cargo test --locked --test golden --test manpages
+	@git status --short tests/cases man share/completions
 
 images: ## the chroot images of both suites, in the cache
 	@tools/prepare debs

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::harness::{Kind, Output, Session, Suite, repository, target_dir, toolkit_debs};
+use crate::harness::{Kind, Output, Session, Suite, repository, toolkit_debs};
 
 /// A system to build in, with the toolkit installed and uv on the path.
 pub fn workshop(suite: Suite) -> Session {
@@ -24,20 +24,7 @@ pub fn workshop(suite: Suite) -> Session {
 
 /// Installs the toolkit's own packages.
 fn install_toolkit(session: &Session) {
-    if target_dir().join("debs").join(session.suite().name()).is_dir() {
-        session.install(&toolkit_debs(session.suite()));
-        return;
-    }
-    for program in ["dh_venv", "dh_venv_place"] {
-        session.copy_in(&target_dir().join("debug").join(program), &format!("/usr/bin/{program}"));
-    }
-    session.copy_in(&repository().join("share/perl5"), "/usr/share/perl5");
-    // What the package would say, so that dpkg-checkbuilddeps is content.
-    session.ok("apt-get install -qq -y python3-setuptools
-        mkdir -p /tmp/d/DEBIAN
-        printf '%s\n' 'Package: dh-venv' 'Version: 0' 'Architecture: all' 'Maintainer: x <x@x.invalid>' \
-            'Provides: dh-sequence-venv' 'Description: x' >/tmp/d/DEBIAN/control
-        dpkg-deb -b /tmp/d /tmp/d.deb && dpkg -i /tmp/d.deb");
+    session.install(&toolkit_debs(session.suite()));
 }
 
 /// A minimal system with Debian's python3 and nothing to build with, offline.
