@@ -243,6 +243,40 @@ fn a_build_killed_at_any_moment() {
     }
 }
 
+/// Every regular file below a directory.
+fn files_below(directory: &std::path::Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("the cache").flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            files.extend(files_below(&entry.path()));
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files
+}
+
+#[test]
+fn a_file_lost_or_added_in_the_cache() {
+    let room = Room::new();
+    room.tiny();
+    room.project("");
+    room.dh_venv(&[]).ok();
+    let expected = room.tree();
+    let kept = || {
+        let trees = room.cache().join("dh-venv/trees");
+        let directory = std::fs::read_dir(trees).unwrap().flatten().map(|entry| entry.path());
+        directory.into_iter().find(|path| path.extension().is_some_and(|e| e == "d")).expect("a kept venv")
+    };
+    std::fs::remove_file(kept().join("pyvenv.cfg")).unwrap();
+    room.dh_venv(&[]).ok();
+    assert_same("a file is lost", &expected, &room.tree());
+    std::fs::write(kept().join("bin/intruder"), "#!/bin/sh\n").unwrap();
+    room.dh_venv(&[]).ok();
+    assert_same("a file was added", &expected, &room.tree());
+}
+
 #[test]
 fn a_damaged_cache() {
     let room = Room::new();
@@ -257,7 +291,9 @@ fn a_damaged_cache() {
         ("a flipped bit", |bytes| {
             let mut bytes = bytes.to_vec();
             let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
+            if let Some(byte) = bytes.get_mut(middle) {
+                *byte ^= 1;
+            }
             bytes
         }),
         ("another thing", |_| b"#!/bin/sh\nexit 1\n".repeat(200)),
@@ -266,10 +302,13 @@ fn a_damaged_cache() {
         let mut changed = 0;
         for part in ["trees", "texts"] {
             let directory = room.cache().join("dh-venv").join(part);
-            for entry in std::fs::read_dir(&directory).expect("the cache").flatten() {
-                let bytes = std::fs::read(entry.path()).unwrap();
-                std::fs::write(entry.path(), change(&bytes)).unwrap();
-                changed += 1;
+            for path in files_below(&directory) {
+                let bytes = std::fs::read(&path).unwrap();
+                let damaged = change(&bytes);
+                if damaged != bytes {
+                    std::fs::write(&path, damaged).unwrap();
+                    changed += 1;
+                }
             }
             std::fs::write(directory.join("foreign"), "who am I").unwrap();
         }

@@ -27,6 +27,10 @@ pub struct Outcome {
     pub overrides: Vec<String>,
 }
 
+/// Modification time of everything in a venv: 2000-01-01. The files may be shared
+/// with the cache and so with other builds; byte code does not look at times.
+pub const MTIME: i64 = 946_684_800;
+
 /// Directory of a package's staged venv, from the source directory.
 pub fn stage(package: &str) -> PathBuf {
     Path::new("debian/.debhelper/generated/_source/dh_venv").join(package)
@@ -47,8 +51,6 @@ pub struct Found {
     pub manuals: Vec<String>,
     /// Whether debian/control has XB-Venv-Id.
     pub has_id_field: bool,
-    /// SOURCE_DATE_EPOCH.
-    pub epoch: Option<i64>,
 }
 
 /// Put the staged venv of `package` into `root`, its build tree.
@@ -92,9 +94,7 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
         let text = with_overrides(found.overrides.as_deref().unwrap_or_default(), &overrides);
         plan.push(Action::Write { path, contents: text.into_bytes(), mode: 0o644 });
     }
-    if let Some(epoch) = found.epoch {
-        plan.push(Action::Times { tree: target, epoch });
-    }
+    plan.push(Action::Times { tree: target, epoch: MTIME });
     let mut text = found.substvars.clone().unwrap_or_default();
     text = substvars::delete(&text, "venv:Depends");
     text = substvars::add(&text, "venv:Depends", &outcome.depends);

@@ -3,11 +3,19 @@
 //! Trees and wheels appear by rename and carry their digest, so that builds
 //! may share the directory, be killed, or have it deleted under them. Where
 //! no such directory can be made (HOME=/nonexistent), the build's own is used.
+//!
+//! A dependencies' tree is kept as a directory, `KEY.d`, and its listing with a
+//! digest of every file, `KEY.sums`. It is handed out as hard links, which
+//! costs hardly anything, after each file has been compared with the listing:
+//! whatever has happened to the cache, or was done to a file through a link,
+//! is noticed, and the tree is made anew.
 
 use std::path::{Path, PathBuf};
 
 use crate::apply::{self, tree};
 use crate::error::Result;
+use crate::helper::venv::distribution::{digest, hex};
+use crate::helper::venv::place::MTIME;
 use crate::input::{self, Kind};
 use crate::message::Printer;
 use crate::plan::{Action, Plan};
@@ -76,6 +84,55 @@ impl Cache {
         self.shrink(&self.tree_file(key))
     }
 
+    fn directory(&self, key: &str) -> (PathBuf, PathBuf) {
+        let trees = self.root.join("trees");
+        (trees.join(format!("{key}.d")), trees.join(format!("{key}.sums")))
+    }
+
+    /// Put the kept directory of `key` at `to`, as hard links, or as copies where
+    /// `apart`; `false` where it is not there, or not what was kept.
+    pub fn restore_directory(&self, key: &str, to: &Path, apart: bool) -> Result<bool> {
+        let (directory, sums) = self.directory(key);
+        let Ok(Some(kept)) = input::text(&sums) else { return Ok(false) };
+        // Deleted by someone meanwhile is the same as not there.
+        if listing(&directory).ok().as_ref() == Some(&kept) {
+            match self.apply(place(&directory, to, apart)) {
+                Ok(()) => {
+                    let _ = apply::touch(&sums);
+                    return Ok(true);
+                }
+                Err(error) if error.is_full_disk() => return Err(error),
+                Err(_) => self.apply(Action::Remove { path: to.to_path_buf() })?,
+            }
+        }
+        for path in [sums, directory] {
+            forgiving(&|| self.apply(Action::Remove { path: path.clone() }))?;
+        }
+        Ok(false)
+    }
+
+    /// Keep `from` as the directory of `key`. All of its files get one modification
+    /// time: what is shared between builds cannot have that of one of them.
+    pub fn store_directory(&self, key: &str, from: &Path, apart: bool) -> Result<()> {
+        let (directory, sums) = self.directory(key);
+        let fresh = directory.with_extension(format!("{}.new", std::process::id()));
+        let keep = || -> Result<()> {
+            self.apply(Action::Remove { path: fresh.clone() })?;
+            self.apply(place(from, &fresh, apart))?;
+            self.apply(Action::Times { tree: fresh.clone(), epoch: MTIME })?;
+            let text = listing(&fresh)?;
+            // Another build may have kept the same tree meanwhile: its listing goes first.
+            self.apply(Action::Remove { path: sums.clone() })?;
+            self.apply(Action::Remove { path: directory.clone() })?;
+            self.apply(Action::Rename { from: fresh.clone(), to: directory.clone() })?;
+            self.apply(Action::Write { path: sums.clone(), contents: text.into_bytes(), mode: 0o644 })
+        };
+        forgiving(&keep)?;
+        // What a second failure may have left is in nobody's way, but takes room.
+        forgiving(&|| self.apply(Action::Remove { path: fresh.clone() }))?;
+        self.shrink(&sums)
+    }
+
     /// A small text kept under a key (results of slow questions).
     pub fn text(&self, key: &str) -> Option<String> {
         let text = input::text(&self.root.join("texts").join(key)).ok()??;
@@ -96,28 +153,61 @@ impl Cache {
     }
 
     fn shrink(&self, keep: &Path) -> Result<()> {
-        let directory = self.root.join("trees");
-        let mut files = Vec::new();
-        for name in input::names(&directory)? {
-            let path = directory.join(name);
+        let trees = self.root.join("trees");
+        let mut all = Vec::new();
+        for name in input::names(&trees)? {
+            let path = trees.join(name);
             // Another build may have removed it meanwhile.
-            if let (Ok(Some(Kind::File { size, .. })), Ok(time)) = (input::kind(&path), input::modified(&path)) {
-                files.push((time, size, path));
-            }
+            let (Ok(Some(Kind::File { size, .. })), Ok(time)) = (input::kind(&path), input::modified(&path)) else {
+                continue;
+            };
+            let kept = input::text(&path).ok().flatten().filter(|_| path.extension().is_some_and(|e| e == "sums"));
+            let size = kept.and_then(|text| text.lines().next()?.parse().ok()).unwrap_or(size);
+            all.push((time, size, path));
         }
-        files.sort();
-        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
-        for (_, size, path) in files {
+        all.sort();
+        let mut total: u64 = all.iter().map(|(_, size, _)| size).sum();
+        for (_, size, path) in all {
             if total <= LIMIT {
                 break;
             }
             if path != keep {
-                self.apply(Action::Remove { path })?;
+                self.apply(Action::Remove { path: path.clone() })?;
+                if path.extension().is_some_and(|extension| extension == "sums") {
+                    self.apply(Action::Remove { path: path.with_extension("d") })?;
+                }
                 total -= size;
             }
         }
         Ok(())
     }
+}
+
+/// Link or copy a whole tree.
+fn place(from: &Path, to: &Path, apart: bool) -> Action {
+    let (from, to) = (from.to_path_buf(), to.to_path_buf());
+    if apart { Action::CopyTree { from, to, without: Vec::new() } } else { Action::LinkTree { from, to } }
+}
+
+/// Bytes in all, and every entry with its kind, mode and digest.
+fn listing(root: &Path) -> Result<String> {
+    let entries = input::tree(root)?;
+    let facts = input::survey(root, &entries, &[])?;
+    let mut lines = vec![facts.values().map(|facts| facts.size).sum::<u64>().to_string()];
+    for entry in &entries {
+        let path = entry.path.to_string_lossy();
+        lines.push(match &entry.kind {
+            Kind::Directory => format!("directory {path}"),
+            Kind::Link(target) => format!("link {path} {}", target.display()),
+            Kind::File { mode, .. } => {
+                let digest = facts.get(&entry.path).map(|facts| hex(&facts.sha256)).unwrap_or_default();
+                format!("file {mode:o} {digest} {path}")
+            }
+            Kind::Other => format!("other {path}"),
+        });
+    }
+    let body = lines.join("\n");
+    Ok(format!("{body}\n{}\n", digest([body.as_str()])))
 }
 
 /// A write to the cache, which may be deleted at any moment: tried once more,

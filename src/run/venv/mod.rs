@@ -245,7 +245,9 @@ impl Workshop<'_> {
             makers.push(self.build_inputs()?);
         }
         let key = distribution::cache_key(&wanted.distributions, &shape, &makers);
-        if self.cache.restore(&key, venv)? {
+        // Commands may write into files in place; what they get is theirs alone.
+        let apart = !self.settings.after_install.is_empty();
+        if self.cache.restore_directory(&key, venv, apart)? {
             self.context.printer.note(&format!("the dependencies of {} come from the cache", self.settings.package));
             return Ok(());
         }
@@ -260,7 +262,7 @@ impl Workshop<'_> {
         self.quietly("making a venv", &process)?;
         self.install(&wanted.distributions, wanted, &fresh)?;
         self.normalise(&fresh, &Phase::Dependencies)?;
-        self.cache.store(&key, &fresh)?;
+        self.cache.store_directory(&key, &fresh, apart)?;
         self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))
     }
 

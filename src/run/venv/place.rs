@@ -49,7 +49,6 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
             taken,
             manuals: manuals(&root)?,
             has_id_field: binary.field("XB-Venv-Id").is_some(),
-            epoch: context.environment.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok()),
         };
         let plan = place::plan(package, &root, &outcome, &found)?;
         apply::plan(&plan, &context.printer, context.build.no_act)?;
