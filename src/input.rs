@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -92,11 +92,6 @@ pub fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-/// The path with every link resolved; an error where it is not there.
-pub fn real_path(path: &Path) -> Result<PathBuf> {
-    std::fs::canonicalize(path).map_err(|error| Error::io("resolve", path, &error))
-}
-
 /// Names in a directory, sorted; empty where there is no such directory.
 pub fn names(path: &Path) -> Result<Vec<OsString>> {
     let listing = match std::fs::read_dir(path) {
@@ -139,12 +134,6 @@ pub fn modified(path: &Path) -> Result<std::time::SystemTime> {
     std::fs::symlink_metadata(path)
         .and_then(|metadata| metadata.modified())
         .map_err(|error| Error::io("examine", path, &error))
-}
-
-/// Device and inode, so that a caller can tell whether two paths are one file.
-pub fn identity(path: &Path) -> Result<(u64, u64)> {
-    let metadata = std::fs::metadata(path).map_err(|error| Error::io("examine", path, &error))?;
-    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// What one pass over a file's bytes tells.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -264,18 +264,18 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// What decides the finished tree besides the distributions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape<'a> {
+pub struct Shape {
     /// `3.11`.
-    pub python: &'a str,
+    pub python: String,
     /// Debian architecture, `amd64`.
-    pub architecture: &'a str,
+    pub architecture: String,
     /// Final path.
-    pub prefix: &'a Path,
+    pub prefix: PathBuf,
     /// The options that change the tree, as `name=value`, sorted.
-    pub options: &'a [String],
+    pub options: Vec<String>,
 }
 
-impl Shape<'_> {
+impl Shape {
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![
             format!("python {}", self.python),
@@ -290,7 +290,7 @@ impl Shape<'_> {
 /// The venv id: which venv this is, whoever installed it and whenever.
 ///
 /// `project` is the digest of what the project's own distributions installed.
-pub fn venv_id(distributions: &[Distribution], shape: &Shape<'_>, project: &str) -> String {
+pub fn venv_id(distributions: &[Distribution], shape: &Shape, project: &str) -> String {
     let mut lines = vec!["dh-venv-id 1".to_owned()];
     lines.extend(shape.lines());
     lines.extend(sorted_identities(distributions));
@@ -300,7 +300,7 @@ pub fn venv_id(distributions: &[Distribution], shape: &Shape<'_>, project: &str)
 
 /// The key under which the dependencies' tree is cached: the id's parts and
 /// everything else that could make another tree.
-pub fn cache_key(distributions: &[Distribution], shape: &Shape<'_>, makers: &[String]) -> String {
+pub fn cache_key(distributions: &[Distribution], shape: &Shape, makers: &[String]) -> String {
     let mut lines = vec!["dh-venv-tree 1".to_owned()];
     lines.extend(shape.lines());
     lines.extend(sorted_identities(distributions));
@@ -330,8 +330,13 @@ mod tests {
         }
     }
 
-    fn shape() -> Shape<'static> {
-        Shape { python: "3.11", architecture: "amd64", prefix: Path::new("/usr/lib/notes/venv"), options: &[] }
+    fn shape() -> Shape {
+        Shape {
+            python: "3.11".into(),
+            architecture: "amd64".into(),
+            prefix: "/usr/lib/notes/venv".into(),
+            options: Vec::new(),
+        }
     }
 
     #[test]

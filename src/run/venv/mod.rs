@@ -229,11 +229,7 @@ impl Workshop<'_> {
 
     /// The dependencies' tree at `venv`: from the cache, or installed, normalised and kept.
     fn dependencies(&self, wanted: &Wanted, venv: &Path) -> Result<()> {
-        let options = self.tree_options();
-        let minor = self.interpreter.minor();
-        let architecture = self.context.build.architectures.host()?.to_owned();
-        let shape =
-            Shape { python: &minor, architecture: &architecture, prefix: &self.settings.prefix, options: &options };
+        let shape = self.shape()?;
         let mut makers = vec![
             self.installer.label(),
             concat!("dh-venv ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -271,7 +267,17 @@ impl Workshop<'_> {
         !wanted.sources.only_binary.iter().any(|value| value == ":all:")
     }
 
-    /// The options that change the tree, for id and key.
+    /// What decides the tree besides the distributions, for id and key.
+    fn shape(&self) -> Result<Shape> {
+        Ok(Shape {
+            python: self.interpreter.minor(),
+            architecture: self.context.build.architectures.host()?.to_owned(),
+            prefix: self.settings.prefix.clone(),
+            options: self.tree_options(),
+        })
+    }
+
+    /// The options that change the tree.
     fn tree_options(&self) -> Vec<String> {
         let settings = self.settings;
         let mut options = vec![
@@ -371,11 +377,7 @@ impl Workshop<'_> {
                 }
             }
         }
-        let options = self.tree_options();
-        let minor = self.interpreter.minor();
-        let architecture = self.context.build.architectures.host()?.to_owned();
-        let shape =
-            Shape { python: &minor, architecture: &architecture, prefix: &self.settings.prefix, options: &options };
+        let shape = self.shape()?;
         let id = distribution::venv_id(&wanted.distributions, &shape, &digest(rows.iter().map(String::as_str)));
         let outcome = Outcome {
             prefix: self.settings.prefix.clone(),
