@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod configuration;
 pub mod debian;
 pub mod error;
 pub mod helper;
