@@ -8,6 +8,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod configuration;
 mod contents;
 mod debhelper;
 mod examples;
