@@ -153,7 +153,7 @@ fn second(suite: Suite) -> Arc<Built> {
 }
 
 /// A system with the runtime, a neighbour that uses ucf, and debconf that asks nobody.
-fn system(suite: Suite) -> Session {
+pub fn system(suite: Suite) -> Session {
     static MADE: [std::sync::OnceLock<Session>; 2] = [const { std::sync::OnceLock::new() }; 2];
     let made = MADE[suite as usize].get_or_init(|| {
         let session = target(suite);

@@ -12,6 +12,7 @@ mod configuration;
 mod contents;
 mod debhelper;
 mod examples;
+mod faults;
 mod installed;
 mod package;
 mod smoke;
