@@ -6,5 +6,9 @@
 //! from the build to the machine. Text and values only: no file is read or
 //! written here.
 
+pub mod escape;
+pub mod layer;
 pub mod manifest;
 pub mod setting;
+pub mod template;
+pub mod value;
