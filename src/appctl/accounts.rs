@@ -35,7 +35,10 @@ pub struct Accounts {
 impl Accounts {
     /// From the texts of passwd(5) and group(5); lines that are neither are passed over, as libc does.
     pub fn parse(passwd: &str, group: &str) -> Self {
-        Self { users: passwd.lines().filter_map(user).collect(), groups: group.lines().filter_map(self::group).collect() }
+        Self {
+            users: passwd.lines().filter_map(user).collect(),
+            groups: group.lines().filter_map(self::group).collect(),
+        }
     }
 
     /// The account `name`; root is always known.
@@ -104,7 +107,9 @@ mod tests {
         assert_eq!((notes.uid, notes.gid), (998, 997));
         assert_eq!(accounts.groups_of(&notes), [110]);
         assert_eq!(accounts.group("ssl-cert").unwrap(), 110);
-        assert!(accounts.group("ssl-certs").unwrap_err().diagnostics()[0].hint.as_deref().unwrap().contains("ssl-cert"));
+        assert!(
+            accounts.group("ssl-certs").unwrap_err().diagnostics()[0].hint.as_deref().unwrap().contains("ssl-cert")
+        );
     }
 
     #[test]

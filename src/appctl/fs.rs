@@ -28,6 +28,10 @@ pub const LARGEST: u64 = 16 << 20;
 /// As many symbolic links as the kernel follows in one path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
+/// Compiled into the tests' own build alone: contents are written in place, without
+/// fsync(2) and rename(2), and the journal is not heeded. The tests must notice.
+pub const PLANTED_BUG: bool = cfg!(feature = "planted-bug");
+
 /// End of the name under which new contents wait for their rename.
 const TEMPORARY: &str = ".appctl-tmp";
 
@@ -335,6 +339,9 @@ impl Dir {
     /// Write `bytes` beside `name`, where [`Self::commit`] finds them: owner and
     /// mode are set before the first byte, and the bytes are on the disk on return.
     pub fn stage(&self, name: &str, bytes: &[u8], attributes: Attributes) -> Result<()> {
+        if PLANTED_BUG {
+            return self.overwrite(name, bytes, attributes);
+        }
         let temporary = temporary(name);
         self.unlink(&temporary)?;
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -346,6 +353,18 @@ impl Dir {
             let _ = self.unlink(&temporary);
         }
         written
+    }
+
+    /// What [`PLANTED_BUG`] does instead of [`Self::stage`].
+    fn overwrite(&self, name: &str, bytes: &[u8], attributes: Attributes) -> Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC;
+        let fd = openat(&self.fd, name, flags, Mode::from_bits_truncate(0o600))
+            .map_err(|errno| self.error("create", name, errno))?;
+        let mut file = File::from(fd);
+        for part in bytes.chunks(16) {
+            file.write_all(part).map_err(|error| self.error("write", name, from_io(&error)))?;
+        }
+        self.give(&file, name, attributes)
     }
 
     fn fill(&self, fd: OwnedFd, name: &str, bytes: &[u8], attributes: Attributes) -> Result<()> {
@@ -372,6 +391,9 @@ impl Dir {
 
     /// Put what [`Self::stage`] wrote in the place of `name`, in one step.
     pub fn commit(&self, name: &str) -> Result<()> {
+        if PLANTED_BUG && self.kind(&temporary(name))?.is_none() {
+            return Ok(());
+        }
         self.rename(&temporary(name), name)
     }
 
@@ -452,12 +474,11 @@ impl Dir {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         match openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => Ok(Self { fd, path: self.path.join(name) }),
-            Err(Errno::ENOTDIR | Errno::ELOOP) => Err(Diagnostic::error(format!(
-                "{} is no directory; it is left alone",
-                self.path.join(name).display()
-            ))
-            .hint("move it away, or put a directory in its place")
-            .into()),
+            Err(Errno::ENOTDIR | Errno::ELOOP) => {
+                Err(Diagnostic::error(format!("{} is no directory; it is left alone", self.path.join(name).display()))
+                    .hint("move it away, or put a directory in its place")
+                    .into())
+            }
             Err(errno) => Err(self.error("open", name, errno)),
         }
     }

@@ -101,9 +101,10 @@ impl Secrets {
 /// A hash of crypt(5), with a salt of its own.
 fn crypt(secret: &str, scheme: Scheme) -> std::result::Result<String, String> {
     match scheme {
-        Scheme::Yescrypt => {
-            Yescrypt::default().hash_password(secret.as_bytes()).map(|hash| hash.as_str().to_owned()).map_err(|e| e.to_string())
-        }
+        Scheme::Yescrypt => Yescrypt::default()
+            .hash_password(secret.as_bytes())
+            .map(|hash| hash.as_str().to_owned())
+            .map_err(|e| e.to_string()),
         Scheme::Bcrypt => bcrypt::non_truncating_hash(secret, BCRYPT_COST).map_err(|error| error.to_string()),
     }
 }
@@ -113,9 +114,8 @@ fn random(length: usize) -> Result<String> {
     let mut text = String::with_capacity(length);
     let mut bytes = [0_u8; 64];
     while text.len() < length {
-        getrandom::fill(&mut bytes).map_err(|error| {
-            Diagnostic::error(format!("cannot get random bytes: {error}")).hint("see getrandom(2)")
-        })?;
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Diagnostic::error(format!("cannot get random bytes: {error}")).hint("see getrandom(2)"))?;
         // 248 is the largest multiple of 62 that fits into a byte.
         let fair = bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| ALPHABET.get(usize::from(*byte) % 62));
         text.extend(fair.take(length - text.len()).map(|byte| char::from(*byte)));

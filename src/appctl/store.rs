@@ -78,7 +78,11 @@ impl Store {
 
     /// Put the journal on the disk.
     pub fn write_journal(&self, journal: &Journal) -> Result<()> {
-        self.directory.replace(JOURNAL, &self.bytes(JOURNAL, &Journal { format: journal::FORMAT, ..journal.clone() })?, private())
+        self.directory.replace(
+            JOURNAL,
+            &self.bytes(JOURNAL, &Journal { format: journal::FORMAT, ..journal.clone() })?,
+            private(),
+        )
     }
 
     /// The secrets; none where there is no file.
