@@ -4,6 +4,8 @@
 //! `bin → run → {cli, input, helper, apply, message}`, `helper → {debian, render, plan}`,
 //! `apply → plan`. ARCHITECTURE.md has the reasons.
 
+#[cfg(feature = "appctl")]
+pub mod appctl;
 pub mod apply;
 pub mod cli;
 pub mod configuration;
