@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::account;
 use super::debconf::{self, Question};
 use super::description::Description;
+use crate::configuration::manifest::Purge;
 use crate::error::Result;
 use crate::render::render;
 
@@ -37,6 +38,8 @@ struct Data<'a> {
     empty_secrets: String,
     /// Names of the booleans, as a pattern of `case`.
     booleans: String,
+    /// Directories that purge removes with everything in them.
+    doomed: Vec<&'a str>,
 }
 
 /// The scripts of `package`.
@@ -46,6 +49,7 @@ pub fn scripts(package: &str, description: &Description) -> Result<Scripts> {
         questions.iter().filter(|question| wanted(question)).map(|question| question.key.as_str()).collect()
     };
     let secrets = of(|question| question.secret);
+    let directories = description.directories.iter().map(|placed| &placed.item);
     let data = Data {
         package,
         sysusers: if description.users.is_empty() { String::new() } else { account::file_name(package) },
@@ -53,6 +57,7 @@ pub fn scripts(package: &str, description: &Description) -> Result<Scripts> {
         keys: of(|_| true).join(" "),
         empty_secrets: secrets.iter().map(|key| format!("{key},")).collect::<Vec<_>>().join(" | "),
         booleans: of(|question| question.boolean).join(" | "),
+        doomed: directories.filter(|it| it.purge == Purge::Remove).map(|it| it.path.as_str()).collect(),
         secrets,
     };
     Ok(Scripts {
