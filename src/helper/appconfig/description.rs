@@ -468,17 +468,18 @@ fn account(fields: &mut Fields, field: &'static str, default: &str) -> String {
     word.text
 }
 
-/// An absolute path of the kind that can be owned: plain components, nothing to interpret.
+/// An absolute path of the kind that can be owned: no component that leads
+/// elsewhere, no character that a shell, tmpfiles.d(5) or a list of lines interprets.
 fn path(fields: &mut Fields, field: &'static str) -> Option<String> {
     let word = fields.word(field)?;
-    let plain =
-        |part: &str| !matches!(part, "" | "." | "..") && !part.contains(|c: char| c.is_control() || c.is_whitespace());
+    let safe = |c: char| c.is_ascii_alphanumeric() || "._+-@:,~=".contains(c);
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(safe);
     let good = word.text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain));
     if !good {
         fields.fault(
             word.line,
             format!("{field} is an absolute path, not '{}'", word.text),
-            "no '..', no white space, no slash at the end",
+            "letters, digits and ._+-@:,~= between slashes; no '..', and no slash at the end",
         );
     }
     good.then_some(word.text)
