@@ -14,13 +14,15 @@ use std::process::Command as Process;
 
 use clap::Command;
 use clap_complete::{Generator, Shell};
+use deb_build_app::helper::appconfig;
 use deb_build_app::helper::venv::{cli::Options, settings};
 use deb_build_app::manual;
 use deb_build_app::run::venv::place;
 
 /// Each program, and the spelling with a hyphen that it answers to.
-fn commands() -> [(&'static str, &'static str, Command); 2] {
+fn commands() -> [(&'static str, &'static str, Command); 3] {
     [
+        ("dh_appconfig", "dh-appconfig", deb_build_app::cli::command::<appconfig::cli::Options>("dh_appconfig")),
         ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
         ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
     ]
@@ -63,6 +65,24 @@ fn every_field_has_its_paragraph() {
     for field in settings::FIELDS {
         let heading = format!(".TP\n.B {}:\n", field.replace('-', "\\-"));
         assert!(text.contains(&heading), "dh_venv(1) does not explain the field {field}");
+    }
+}
+
+#[test]
+fn every_field_type_and_escaper_of_configuration_has_its_paragraph() {
+    let text = page("dh_appconfig").replace("\\-", "-");
+    for field in
+        appconfig::description::STANZAS.iter().flat_map(|(first, fields)| std::iter::once(first).chain(*fields))
+    {
+        assert!(text.contains(&format!(".TP\n.B {field}:\n")), "dh_appconfig(1) does not explain the field {field}");
+    }
+    for name in appconfig::description::TYPES {
+        assert!(text.contains(&format!(".TP\n.B {name}\n")), "dh_appconfig(1) does not explain the type {name}");
+    }
+    let (_, section) = text.split_once("\n.SH ESCAPERS\n").unwrap();
+    let (section, _) = section.split_once("\n.SH ").unwrap();
+    for (name, _) in appconfig::description::ESCAPES {
+        assert!(section.contains(name), "dh_appconfig(1) does not explain the escaper {name}");
     }
 }
 

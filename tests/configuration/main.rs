@@ -2,6 +2,7 @@
 //! parsers of every format, the shells, debconf's own tools.
 #![allow(clippy::disallowed_methods, reason = "tests read, write and start processes")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "it says how many values were refused")]
 #![allow(missing_docs, reason = "tests")]
 
 mod escapers;

@@ -30,18 +30,18 @@ fn a_translation_reaches_the_package_and_a_stale_one_does_not() {
 
     run(dh_appconfig(source.path()).arg("--update-po"));
     let pot = std::fs::read_to_string(source.path().join("debian/po/templates.pot")).unwrap();
-    assert!(pot.contains("msgid \"Address\""), "{pot}");
+    assert!(pot.contains("msgid \"Address:\""), "{pot}");
     let head = "msgid \"\"\nmsgstr \"Content-Type: text/plain; charset=UTF-8\\nLanguage: de\\n\"\n";
     write(
         "po/de.po",
-        &format!("{head}\n#. Type: string\n#. Description\nmsgid \"Address\"\nmsgstr \"Adresse für alle\"\n"),
+        &format!("{head}\n#. Type: string\n#. Description\nmsgid \"Address:\"\nmsgstr \"Adresse für alle\"\n"),
     );
     // Translators work on what is committed: a second run takes them along.
     run(dh_appconfig(source.path()).arg("--update-po"));
     run(&mut dh_appconfig(source.path()));
     let templates = std::fs::read_to_string(source.path().join("debian/notes/DEBIAN/templates")).unwrap();
     assert!(templates.contains("\nDescription-de.UTF-8: Adresse für alle\n"), "{templates}");
-    assert!(templates.contains("\nDescription: Address\n"), "{templates}");
+    assert!(templates.contains("\nDescription: Address:\n"), "{templates}");
 
     write("notes.appconfig", &CONFIGURATION.replace("Address", "Another"));
     let refused = dh_appconfig(source.path()).output().unwrap();

@@ -54,7 +54,7 @@ fn stanza(package: &str, described: &Described, mark: &str) -> String {
     if let Some(default) = start(described) {
         text.push_str(&format!("Default: {default}\n"));
     }
-    text.push_str(&format!("{mark}Description: {}\n", setting.description));
+    text.push_str(&format!("{mark}Description: {}\n", prompt(&setting.description, setting.kind == Kind::Boolean)));
     let mut long = described.long.clone();
     if matches!(setting.kind, Kind::Secret { .. }) {
         if !long.is_empty() {
@@ -66,6 +66,16 @@ fn stanza(package: &str, described: &Described, mark: &str) -> String {
         text.push_str(&format!(" {line}\n"));
     }
     text
+}
+
+/// The first line as a question or as the label of a field, which debconf shows
+/// it as (developer's reference, 6.5.4.2).
+fn prompt(description: &str, boolean: bool) -> String {
+    match description.chars().last() {
+        Some(':' | '?') => description.to_owned(),
+        _ if boolean => format!("{description}?"),
+        _ => format!("{description}:"),
+    }
 }
 
 /// The default as debconf has it: canonical, so that a boolean is `true` or `false`.
