@@ -519,7 +519,7 @@ mod tests {
             ..Snapshot::default()
         };
         let link = Step::Link { path: "/l".to_owned(), target: "new".to_owned() };
-        assert_eq!(decided(&wanted, &Journal::default(), &Snapshot::default()).steps, [link.clone()]);
+        assert_eq!(decided(&wanted, &Journal::default(), &Snapshot::default()).steps, std::slice::from_ref(&link));
         assert_eq!(decided(&wanted, &journal, &found(Some("old"))).steps, [link]);
         assert!(decided(&wanted, &journal, &Snapshot::default()).is_nothing());
         assert!(decided(&wanted, &journal, &found(Some("mine"))).is_nothing());

@@ -127,7 +127,9 @@ impl Store {
 
     /// The directory of what was rendered; made where it is missing.
     pub fn rendered_directory(&self) -> Result<Dir> {
-        self.directory.make_directory(RENDERED, 0o700)?;
+        if self.directory.kind(RENDERED)?.is_none() {
+            self.directory.make_directory(RENDERED, 0o700)?;
+        }
         self.directory.open(RENDERED)
     }
 
