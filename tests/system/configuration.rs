@@ -3,10 +3,11 @@
 //! `lamp` is a package with one of everything that dh_appconfig knows and a
 //! service that does nothing; examples/flask is the one that people copy.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::harness::{Booted, Session, Suite};
+use crate::harness::{Booted, Session, Suite, toolkit_debs};
 use crate::on_both_suites;
 use crate::package::{Built, Source, built, target};
 
@@ -152,16 +153,18 @@ fn second(suite: Suite) -> Arc<Built> {
     built(suite, "lamp 2.0", lamp_2)
 }
 
+/// appctl's package.
+pub fn runtime(suite: Suite) -> PathBuf {
+    let is_appctl = |deb: &PathBuf| deb.file_name().is_some_and(|name| name.to_string_lossy().starts_with("appctl_"));
+    toolkit_debs(suite).into_iter().find(is_appctl).expect("appctl's package")
+}
+
 /// A system with the runtime, a neighbour that uses ucf, and debconf that asks nobody.
 pub fn system(suite: Suite) -> Session {
-    static MADE: [std::sync::OnceLock<Session>; 2] = [const { std::sync::OnceLock::new() }; 2];
+    static MADE: [OnceLock<Session>; 2] = [const { OnceLock::new() }; 2];
     let made = MADE[suite as usize].get_or_init(|| {
         let session = target(suite);
-        let appctl = crate::harness::toolkit_debs(suite)
-            .into_iter()
-            .find(|deb| deb.file_name().is_some_and(|name| name.to_string_lossy().starts_with("appctl_")))
-            .expect("appctl's package");
-        session.install(&[appctl]);
+        session.install(&[runtime(suite)]);
         session.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 systemd-sysv dbus ucf
             mkdir -p /usr/share/neighbour && echo 'shade = yes' >/usr/share/neighbour/curtain.conf
             ucf /usr/share/neighbour/curtain.conf /etc/curtain.conf");
