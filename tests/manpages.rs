@@ -20,8 +20,9 @@ use deb_build_app::manual;
 use deb_build_app::run::venv::place;
 
 /// Each program, and the spelling with a hyphen that it answers to.
-fn commands() -> [(&'static str, &'static str, Command); 3] {
+fn commands() -> [(&'static str, &'static str, Command); 4] {
     [
+        ("appctl", "appctl", deb_build_app::appctl::cli::command()),
         ("dh_appconfig", "dh-appconfig", deb_build_app::cli::command::<appconfig::cli::Options>("dh_appconfig")),
         ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
         ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
@@ -54,7 +55,7 @@ fn options_in_the_manual_pages_are_those_of_the_programs() {
         let text = page(tool);
         let (head, rest) = text.split_once(&format!("{}\n", manual::BEGIN)).expect("the page has a generated part");
         let (_, tail) = rest.split_once(manual::END).expect("the generated part has an end");
-        let region = manual::options_region(&command);
+        let region = manual::commands_region(&command) + &manual::options_region(&command);
         compare(&format!("man/{tool}.1"), &format!("{head}{}\n{region}{}{tail}", manual::BEGIN, manual::END));
     }
 }
@@ -143,21 +144,24 @@ fn completions_are_those_of_the_programs() {
     for (tool, hyphen, command) in commands() {
         let bash: String = completion(Shell::Bash, &command, tool)
             .lines()
-            .map(|line| match line.trim_start().starts_with("complete -F ") {
+            .map(|line| match line.trim_start().starts_with("complete -F ") && hyphen != tool {
                 true => format!("{line} {hyphen}\n"),
                 false => format!("{line}\n"),
             })
             .collect();
-        assert!(bash.contains(&format!("{tool} {hyphen}\n")));
+        assert!(bash.contains(&format!("{tool} {hyphen}\n")) || hyphen == tool);
         compare(&format!("share/completions/bash/{tool}"), &bash);
 
         let zsh = completion(Shell::Zsh, &command, tool);
-        let zsh = zsh.replacen(&format!("#compdef {tool}\n"), &format!("#compdef {tool} {hyphen}\n"), 1);
-        assert!(zsh.starts_with(&format!("#compdef {tool} {hyphen}\n")));
+        let names = if hyphen == tool { tool.to_owned() } else { format!("{tool} {hyphen}") };
+        let zsh = zsh.replacen(&format!("#compdef {tool}\n"), &format!("#compdef {names}\n"), 1);
+        assert!(zsh.starts_with(&format!("#compdef {names}\n")));
         compare(&format!("share/completions/zsh/_{tool}"), &zsh);
 
         compare(&format!("share/completions/fish/{tool}.fish"), &completion(Shell::Fish, &command, tool));
-        compare(&format!("share/completions/fish/{hyphen}.fish"), &format!("complete -c {hyphen} -w {tool}\n"));
+        if hyphen != tool {
+            compare(&format!("share/completions/fish/{hyphen}.fish"), &format!("complete -c {hyphen} -w {tool}\n"));
+        }
     }
 }
 

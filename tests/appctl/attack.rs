@@ -135,7 +135,8 @@ fn a_directory_swapped_for_a_link() {
 fn what_is_no_plain_file_is_refused_by_name() {
     let machine = victim();
     let path = machine.path("/var/lib/notes/conf/app.ini");
-    let refusals: [(&str, fn(&Machine)); 5] = [
+    type Plant = fn(&Machine);
+    let refusals: [(&str, Plant); 5] = [
         ("is a symbolic link", |machine| {
             std::os::unix::fs::symlink("/etc/canary", machine.path("/var/lib/notes/conf/app.ini")).unwrap();
         }),

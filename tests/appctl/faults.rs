@@ -389,6 +389,11 @@ fn a_planted_bug_is_found() {
         let explorer = Explorer::new(&program, &scenario);
         assert!(!explorer.explore(true).is_empty(), "{}: nobody noticed", scenario.name);
     }
+    let scenario = set();
+    let faults = Explorer::new(&program, &scenario).explore(false).join("\n");
+    for sign in ["half of /etc/notes/notes.ini is there", "another end"] {
+        assert!(faults.contains(sign), "{sign}:\n{faults}");
+    }
 }
 
 /// Build it: the library once more, with the feature that nothing else has.
