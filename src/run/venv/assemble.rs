@@ -128,7 +128,8 @@ impl Workshop<'_> {
             Phase::Hooks(changed, _) => changed.contains(path),
         };
         let mut rewritten = BTreeSet::new();
-        let mut plan = self.own_copies(root, &new)?;
+        let mut plan =
+            if matches!(phase, Phase::Dependencies) { self.own_copies(root, &new)? } else { Plan::default() };
         for path in tree::unwanted(&before.entries) {
             let byte_code = path.file_name() == Some(OsStr::new("__pycache__"));
             if !byte_code || matches!(phase, Phase::Dependencies) {

@@ -390,7 +390,7 @@ impl Workshop<'_> {
         let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
         let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
         let python = venv.join("bin/python");
-        let process = installer::install(&self.installer, &python, &file, &wanted.sources, false, self.files());
+        let process = installer::install(&self.installer, &python, &file, &wanted.sources, false, Files::Apart);
         self.run_installer("installing the project", process, wanted)
     }
 
