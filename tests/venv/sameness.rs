@@ -319,6 +319,27 @@ fn a_damaged_cache() {
 }
 
 #[test]
+fn a_file_written_to_in_an_earlier_package() {
+    let room = Room::new();
+    room.tiny();
+    room.project("");
+    room.dh_venv(&[]).ok();
+    let expected = room.tree();
+    // A rule that writes in place reaches the caches, too, through the links.
+    let written: Vec<_> =
+        files_below(&room.stage()).into_iter().filter(|path| path.extension() == Some("py".as_ref())).collect();
+    assert!(!written.is_empty());
+    for path in written {
+        std::fs::write(path, "spoiled = True\n").unwrap();
+    }
+    room.dh_venv(&[]).ok();
+    assert_same("after a file was written to", &expected, &room.tree());
+    std::fs::remove_dir_all(room.cache().join("dh-venv/trees")).unwrap();
+    room.dh_venv(&[]).ok();
+    assert_same("installed anew", &expected, &room.tree());
+}
+
+#[test]
 fn a_cache_deleted_meanwhile() {
     let room = Room::new();
     room.tiny();

@@ -8,6 +8,7 @@ pub mod from_dh_virtualenv;
 pub mod imports;
 pub mod installer;
 pub mod interpreter;
+pub mod linkage;
 pub mod lintian;
 pub mod lockfile;
 pub mod metadata;

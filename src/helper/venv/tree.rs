@@ -342,6 +342,14 @@ fn is_byte_code(path: &Path) -> bool {
     path.parent().and_then(Path::file_name) == Some(OsStr::new("__pycache__"))
 }
 
+/// What is said of a file whose bytes are not those that its wheel declares.
+const ALTERED: &str = "is not the file that";
+
+/// Whether one of the faults is a file that is not as its wheel declares it.
+pub fn tells_of_altered(faults: &[Diagnostic]) -> bool {
+    faults.iter().any(|fault| fault.message.contains(ALTERED))
+}
+
 /// What must not be, in a finished tree: files whose bytes are not those that
 /// their wheel declares, files without owner, leaked paths, links out of the tree.
 /// `excused` are files that were changed or made on purpose.
@@ -364,7 +372,7 @@ pub fn faults(
             if declared && row.hash.trim_end_matches('=') != record::hash_field(&facts.sha256) {
                 faults.push(
                     Diagnostic::error(format!(
-                        "{} is not the file that {} declares in its RECORD",
+                        "{} {ALTERED} {} declares in its RECORD",
                         path.display(),
                         distribution.label()
                     ))
