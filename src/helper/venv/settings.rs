@@ -451,9 +451,14 @@ fn python(fields: &Fields, faults: &mut Vec<Diagnostic>) -> Item {
     item
 }
 
+/// Where a venv lies that has no Prefix field.
+pub fn default_prefix(package: &str) -> PathBuf {
+    PathBuf::from(format!("/usr/lib/{package}/venv"))
+}
+
 fn prefix(package: &str, fields: &Fields, faults: &mut Vec<Diagnostic>) -> PathBuf {
     let Some(item) = single(fields, "Prefix", faults) else {
-        return PathBuf::from(format!("/usr/lib/{package}/venv"));
+        return default_prefix(package);
     };
     let path = Path::new(&item.text);
     let plain = path.components().skip(1).all(|part| matches!(part, std::path::Component::Normal(_)));
