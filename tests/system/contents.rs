@@ -83,7 +83,10 @@ fn build(session: &Session, dir: &str, days: u64, command: &str) -> String {
     let root = session.as_user("root");
     root.ok(&format!("echo +{days}d >/etc/faketimerc; ls /usr/lib/*/faketime/libfaketime.so.1 >/etc/ld.so.preload"));
     // Root's semaphore is of no use to others; what files say of their times stays.
-    let log = session.in_dir(dir).ok(&format!("unset FAKETIME_SHARED; export NO_FAKE_STAT=1; date +%s; {command} 2>&1")).stdout;
+    let log = session
+        .in_dir(dir)
+        .ok(&format!("unset FAKETIME_SHARED; export NO_FAKE_STAT=1; date +%s; {command} 2>&1"))
+        .stdout;
     root.ok("rm /etc/ld.so.preload");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
     let seen: u64 = log.lines().next().expect("a line").parse().expect("seconds");

@@ -21,6 +21,7 @@ on_both_suites!(
     case_21_versions_come_from_the_changelog_without_git,
     case_22_dh_python3_leaves_the_venv_untouched,
     case_23_split_parts_of_the_standard_library_are_dependencies,
+    missing_compiler_is_one_message_with_requirement_line_and_cure,
 );
 
 const WORK: &str = "/home/builder/work/greet";
@@ -254,6 +255,10 @@ fn case_19_setup_py_pyproject_and_failing_makefile_build_with_plain_dh(suite: Su
     assert!(!output.success() && output.stdout.contains("developers only"), "{}", output.dump());
 }
 
+/// An extension module that needs nothing but Python.
+const MODULE: &str = "#include <Python.h>\nstatic struct PyModuleDef module = {PyModuleDef_HEAD_INIT, \"native\"};\n\
+                      PyMODINIT_FUNC PyInit_native(void) { return PyModule_Create(&module); }\n";
+
 fn case_20_nothing_runs_as_root_or_fakeroot(suite: Suite) {
     let session = workshop(suite);
     fetch_wheels(&session, "wheels", "setuptools==80.9.0");
@@ -282,11 +287,7 @@ fn case_20_nothing_runs_as_root_or_fakeroot(suite: Suite) {
             "setup.py",
             "from setuptools import Extension, setup\n\nsetup(ext_modules=[Extension(\"quick\", [\"quick.c\"])])\n",
         )
-        .file(
-            "quick.c",
-            "#include <Python.h>\nstatic struct PyModuleDef module = {PyModuleDef_HEAD_INIT, \"quick\"};\n\
-             PyMODINIT_FUNC PyInit_quick(void) { return PyModule_Create(&module); }\n",
-        )
+        .file("quick.c", &MODULE.replace("native", "quick"))
         .more(
             "debian/greeter.venv",
             "Test: sh -c 'echo test $(id -u) fakeroot=$FAKEROOTKEY$LD_PRELOAD >>/var/tmp/started'\n",
@@ -381,4 +382,41 @@ fn case_23_split_parts_of_the_standard_library_are_dependencies(suite: Suite) {
     let target = crate::package::target(suite);
     target.install(&crate::package::copy_debs(&session, "/home/builder/work"));
     target.ok("cd / && /usr/lib/greet/venv/bin/python -c 'import parts'");
+}
+
+/// A source archive with an extension in C, made and built by setuptools.
+fn missing_compiler_is_one_message_with_requirement_line_and_cure(suite: Suite) {
+    let session = workshop(suite);
+    fetch_wheels(&session, "work/greet/debian/wheelhouse", "setuptools==80.9.0");
+    let session = session.offline();
+    greet()
+        .file("requirements.txt", "greet==1.0\n# compiled\nnative==1.0\n")
+        .file("native/pyproject.toml", "[build-system]\nrequires = [\"setuptools>=77\"]\nbuild-backend = \"setuptools.build_meta\"\n")
+        .file("native/setup.py", "from setuptools import Extension, setup\n\nsetup(name=\"native\", version=\"1.0\", ext_modules=[Extension(\"native\", [\"native.c\"])])\n")
+        .file("native/native.c", MODULE)
+        .unpack(&session, WORK);
+    session.ok(
+        "cd work/greet/native && python3 setup.py -q sdist --dist-dir ../debian/wheelhouse && cd .. && rm -r native",
+    );
+    let without = session.fork();
+    without.as_user("root").ok("rm -f /usr/bin/*gcc* /usr/bin/*cc /usr/bin/*g++* && ! command -v gcc cc c99");
+    let elsewhere = session.env("CC", "/opt/no-such/compiler");
+    for (session, why) in [(without, "gcc is absent"), (elsewhere, "CC leads nowhere")] {
+        for installer in ["uv", "pip"] {
+            session.ok(&format!("printf 'Format: 1\nInstaller: {installer}\n' >{WORK}/debian/greet.venv"));
+            let output = session.in_dir(WORK).fails(1, "dh_venv");
+            let errors: Vec<&str> = output.stderr.lines().filter(|line| line.starts_with("dh_venv: error:")).collect();
+            assert_eq!(
+                errors,
+                ["dh_venv: error: requirements.txt:3: installing native failed (exit status 1):"],
+                "{why}, {installer}: {}",
+                output.dump()
+            );
+            let cure = "dh_venv: hint: a distribution has to be compiled: add build-essential and python3-dev to Build-Depends, or use a wheel";
+            assert!(output.stderr.lines().any(|line| line == cure), "{why}, {installer}: {}", output.dump());
+            session.ok(&format!("! test -e {WORK}/debian/.debhelper/generated/_source/dh_venv/greet/outcome.json"));
+        }
+    }
+    // With the compiler, the very same source builds.
+    build(&session, WORK);
 }

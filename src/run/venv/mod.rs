@@ -33,7 +33,7 @@ use crate::input::{self};
 use crate::plan::{Action, Plan, Process};
 use crate::run::Context;
 
-use assemble::{Contents, Phase, failure};
+use assemble::{Contents, Phase};
 use project::ProjectWheel;
 use resolve::Wanted;
 use workshop::Workshop;
@@ -153,7 +153,9 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
                 .hint("write debian/PACKAGE.venv for the package that shall get it; dh_venv(1) has the fields"),
         );
     }
-    if let Some(fault) = faults.iter().find(|fault| settings::is_about_option(fault)) {
+    if let Some(fault) =
+        faults.iter().find(|fault| fault.severity == Severity::Error && settings::is_about_option(fault))
+    {
         return Err(Error::Usage(fault.clone()));
     }
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
@@ -319,7 +321,7 @@ impl Workshop<'_> {
             if part.iter().any(|one| one.source || one.line.is_some()) {
                 process.environment.extend(self.build_flags()?);
             }
-            self.run_installer("installing the requirements", process.directory(&self.context.directory), wanted)?;
+            self.run_installer(process.directory(&self.context.directory), wanted)?;
         }
         Ok(())
     }
@@ -328,18 +330,17 @@ impl Workshop<'_> {
         let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
         let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
         let process = installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
-        self.run_installer("installing the project", process, wanted)
+        self.run_installer(process, wanted)
     }
 
-    fn run_installer(&self, what: &str, process: Process, wanted: &Wanted) -> Result<()> {
+    fn run_installer(&self, process: Process, wanted: &Wanted) -> Result<()> {
         let process = self.with_environment(&process);
         self.context.printer.plan(&Plan::new([Action::Run(process.clone())]));
         let output = apply::capture(&process)?;
         if output.success {
             return Ok(());
         }
-        let fault = self.explain(failure(what, &output), &output);
-        Err(self.place(fault, &output, &wanted.places).into())
+        Err(self.complaint("installing", &output, &wanted.places).into())
     }
 
     /// Leave what dh_venv_place needs.
