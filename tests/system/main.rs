@@ -14,3 +14,4 @@ mod examples;
 mod installed;
 mod package;
 mod smoke;
+mod toolkit;

@@ -261,7 +261,21 @@ impl Workshop<'_> {
         self.install(&wanted.distributions, wanted, &fresh)?;
         self.normalise(&fresh, &Phase::Dependencies)?;
         self.cache.store_directory(&key, &fresh, apart)?;
+        self.bound_downloads()?;
         self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))
+    }
+
+    /// Empty what the installers have downloaded where it has become too much.
+    /// uv does that itself, as it waits for other builds that use its cache;
+    /// pip finds a missing file no worse than one that it never had.
+    fn bound_downloads(&self) -> Result<()> {
+        for directory in self.cache.overgrown_downloads()? {
+            match installer::clean(&self.installer, &directory) {
+                Some(process) => drop(self.quietly("emptying uv's cache", &process)?),
+                None => self.apply(&Plan::new([Action::Remove { path: directory }]))?,
+            }
+        }
+        Ok(())
     }
 
     /// Whether any distribution may have to be built from source here.
