@@ -1,26 +1,12 @@
 //! Documents and licence choices.
 
-use pep508_rs::MarkerEnvironmentBuilder;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
 
 fn environment() -> MarkerEnvironment {
-    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
-        implementation_name: "cpython",
-        implementation_version: "3.11.2",
-        os_name: "posix",
-        platform_machine: "x86_64",
-        platform_python_implementation: "CPython",
-        platform_release: "",
-        platform_system: "Linux",
-        platform_version: "",
-        python_full_version: "3.11.2",
-        python_version: "3.11",
-        sys_platform: "linux",
-    })
-    .unwrap()
+    crate::helper::venv::interpreter::sample().marker_environment().unwrap()
 }
 
 fn installed(text: &str) -> Installed {
