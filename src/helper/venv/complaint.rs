@@ -78,8 +78,9 @@ pub fn is_conflict(messages: &str) -> bool {
         || text.contains("no solution found") && !any(&text, &MISSING) && !any(&text, &NETWORK)
 }
 
-const MISSING: [&str; 4] = [
+const MISSING: [&str; 5] = [
     "no matching distribution",
+    "there is no version of",
     "was not found in the package registry",
     "was not found in the provided package locations",
     "could not find a version",

@@ -270,7 +270,7 @@ pub fn install(
     process
 }
 
-/// Empty uv's cache; `None` where `cache` is not its own, or uv is not there.
+/// Empty uv's cache; `None` where `cache` is not its own, or uv is not the installer.
 pub fn clean(installer: &Installer, cache: &Path) -> Option<Process> {
     match installer {
         Installer::Uv { program, .. } if cache.ends_with("uv") => {

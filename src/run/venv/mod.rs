@@ -267,12 +267,16 @@ impl Workshop<'_> {
 
     /// Empty what the installers have downloaded where it has become too much.
     /// uv does that itself, as it waits for other builds that use its cache;
-    /// pip finds a missing file no worse than one that it never had.
+    /// pip finds a missing file no worse than one that it never had. The build
+    /// is none the worse where it fails.
     fn bound_downloads(&self) -> Result<()> {
         for directory in self.cache.overgrown_downloads()? {
-            match installer::clean(&self.installer, &directory) {
-                Some(process) => drop(self.quietly("emptying uv's cache", &process)?),
-                None => self.apply(&Plan::new([Action::Remove { path: directory }]))?,
+            let emptied = match installer::clean(&self.installer, &directory) {
+                Some(process) => self.quietly("emptying uv's cache", &process).map(|_| ()),
+                None => self.apply(&Plan::new([Action::Remove { path: directory }])),
+            };
+            for fault in emptied.as_ref().err().into_iter().flat_map(Error::diagnostics) {
+                self.context.printer.diagnostic(&Diagnostic { severity: Severity::Warning, ..fault.clone() });
             }
         }
         Ok(())
