@@ -13,8 +13,11 @@ use crate::error::{Error, Result};
 use crate::plan::quote;
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("venv/console-script.py", include_str!("../share/templates/venv/console-script.py.hbs")),
+    ("venv/postinst.sh", include_str!("../share/templates/venv/postinst.sh.hbs")),
+    ("venv/postrm.sh", include_str!("../share/templates/venv/postrm.sh.hbs")),
+    ("venv/preinst.sh", include_str!("../share/templates/venv/preinst.sh.hbs")),
     ("venv/pyvenv.cfg", include_str!("../share/templates/venv/pyvenv.cfg.hbs")),
     ("venv/stand-in.sh", include_str!("../share/templates/venv/stand-in.sh.hbs")),
 ];

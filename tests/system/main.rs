@@ -12,5 +12,7 @@ mod contents;
 mod debhelper;
 mod examples;
 mod installed;
+mod ordinary;
 mod package;
 mod smoke;
+mod toolkit;

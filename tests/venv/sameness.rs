@@ -340,6 +340,32 @@ fn a_file_written_to_in_an_earlier_package() {
 }
 
 #[test]
+fn downloads_that_have_grown_too_large() {
+    let room = Room::new();
+    room.tiny();
+    let downloads = room.cache().join("dh-venv/downloads");
+    for with in [With::Uv, With::Pip] {
+        for (bytes, day, stays) in
+            [(3_u64 << 30, "yesterday", true), (5 << 30, "now", true), (5 << 30, "yesterday", false)]
+        {
+            for name in ["uv", "pip"] {
+                let large = downloads.join(name).join("large");
+                std::fs::create_dir_all(large.parent().unwrap()).unwrap();
+                std::fs::File::create(&large).unwrap().set_len(bytes).unwrap();
+            }
+            std::fs::write(downloads.join("checked"), "").unwrap();
+            run(std::process::Command::new("touch").args(["-d", day]).arg(downloads.join("checked"))).ok();
+            // Only a build that installs something lets them grow.
+            let _ = std::fs::remove_dir_all(room.cache().join("dh-venv/trees"));
+            room.dh_venv_with(with, &[]).ok();
+            for name in ["uv", "pip"] {
+                assert_eq!(downloads.join(name).join("large").exists(), stays, "{with:?}: {name}, {bytes}, {day}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_cache_deleted_meanwhile() {
     let room = Room::new();
     room.tiny();

@@ -286,6 +286,16 @@ pub fn install(
     process
 }
 
+/// Empty uv's cache; `None` where `cache` is not its own, or uv is not the installer.
+pub fn clean(installer: &Installer, cache: &Path) -> Option<Process> {
+    match installer {
+        Installer::Uv { program, .. } if cache.ends_with("uv") => {
+            Some(Process::new(program, ["cache", "clean", "--quiet"]))
+        }
+        _ => None,
+    }
+}
+
 /// How a project's build requirements are met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildEnvironment {

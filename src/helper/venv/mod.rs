@@ -2,6 +2,7 @@
 //! good citizen of a .deb. Pure: [`crate::run::venv`] has the order of things.
 
 pub mod cli;
+pub mod complaint;
 pub mod distribution;
 pub mod elf;
 pub mod from_dh_virtualenv;

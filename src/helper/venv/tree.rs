@@ -439,24 +439,11 @@ pub fn mode(path: &Path, mode: u32, facts: Option<&Facts>) -> u32 {
 mod tests {
     use super::*;
 
-    fn interpreter() -> Interpreter {
-        Interpreter {
-            executable: "/usr/bin/python3.11".into(),
-            version: (3, 11, 2),
-            soabi: String::new(),
-            standard_library: "/usr/lib/python3.11".into(),
-            base_prefix: "/usr".into(),
-            is_virtual: false,
-            tags: Vec::new(),
-            markers: BTreeMap::new(),
-        }
-    }
-
     fn with_prefix<T>(prefix: &str, test: impl FnOnce(&Frame<'_>) -> T) -> T {
         test(&Frame {
             stage: Path::new("/build/notes/stage"),
             prefix: Path::new(prefix),
-            interpreter: &interpreter(),
+            interpreter: &crate::helper::venv::interpreter::sample(),
             package: "notes",
             system_site_packages: false,
         })

@@ -26,6 +26,9 @@ use super::assemble::Snapshot;
 /// Trees and wheels together stay below this many bytes; the least recently used go first.
 const LIMIT: u64 = 6 << 30;
 
+/// What one installer has downloaded stays below this many bytes, unpacked wheels included.
+const DOWNLOADS_LIMIT: u64 = 4 << 30;
+
 /// The cache of one build.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -52,6 +55,32 @@ impl Cache {
     /// Download caches of the installers.
     pub fn downloads(&self) -> PathBuf {
         self.root.join("downloads")
+    }
+
+    /// The installers' download caches that have grown over the limit: only they
+    /// know what is in them, so that such a cache is emptied as a whole. They are
+    /// large trees, looked at once a day.
+    pub fn overgrown_downloads(&self) -> Result<Vec<PathBuf>> {
+        const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+        let stamp = self.downloads().join("checked");
+        let recent = |time: std::time::SystemTime| time.elapsed().is_ok_and(|age| age < DAY);
+        if input::modified(&stamp).is_ok_and(recent) {
+            return Ok(Vec::new());
+        }
+        forgiving(&|| self.apply(Action::Write { path: stamp.clone(), contents: Vec::new(), mode: 0o644 }))?;
+        let mut overgrown = Vec::new();
+        for name in ["pip", "uv"] {
+            let directory = self.downloads().join(name);
+            // Absent, or changed by another build meanwhile: another day, then.
+            let sizes = input::tree(&directory).unwrap_or_default().into_iter().map(|entry| match entry.kind {
+                Kind::File { size, .. } => size,
+                _ => 0,
+            });
+            if sizes.sum::<u64>() > DOWNLOADS_LIMIT {
+                overgrown.push(directory);
+            }
+        }
+        Ok(overgrown)
     }
 
     /// The top, for the search for leaked paths.

@@ -34,7 +34,11 @@ use crate::input::{self, Beginning, Facts};
 use crate::plan::{Action, Plan, Process};
 use crate::run::Context;
 
+<<<<<<< HEAD
 use assemble::{Contents, Phase, Snapshot, failure};
+=======
+use assemble::{Contents, Phase};
+>>>>>>> rest
 use project::ProjectWheel;
 use resolve::Wanted;
 use trial::{Attempt, Failure};
@@ -155,7 +159,9 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
                 .hint("write debian/PACKAGE.venv for the package that shall get it; dh_venv(1) has the fields"),
         );
     }
-    if let Some(fault) = faults.iter().find(|fault| settings::is_about_option(fault)) {
+    if let Some(fault) =
+        faults.iter().find(|fault| fault.severity == Severity::Error && settings::is_about_option(fault))
+    {
         return Err(Error::Usage(fault.clone()));
     }
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
@@ -302,6 +308,7 @@ impl Workshop<'_> {
             &self.settings.package,
             self.settings.system_site_packages,
         );
+<<<<<<< HEAD
         let unsure = wanted.distributions.iter().any(|one| one.source || one.line.is_some());
         let flags = std::thread::scope(|scope| {
             let flags = unsure.then(|| scope.spawn(|| self.build_flags()));
@@ -323,6 +330,31 @@ impl Workshop<'_> {
     fn clean_installer_cache(&self) -> Result<()> {
         if let Installer::Uv { program, .. } = &self.installer {
             self.quietly("cleaning the cache of uv", &Process::new(program, ["cache", "clean"]))?;
+        }
+        Ok(())
+=======
+        self.quietly("making a venv", &process)?;
+        self.install(&wanted.distributions, wanted, &fresh)?;
+        self.normalise(&fresh, &Phase::Dependencies)?;
+        self.cache.store_directory(&key, &fresh, apart)?;
+        self.bound_downloads()?;
+        self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))
+>>>>>>> rest
+    }
+
+    /// Empty what the installers have downloaded where it has become too much.
+    /// uv does that itself, as it waits for other builds that use its cache;
+    /// pip finds a missing file no worse than one that it never had. The build
+    /// is none the worse where it fails.
+    fn bound_downloads(&self) -> Result<()> {
+        for directory in self.cache.overgrown_downloads()? {
+            let emptied = match installer::clean(&self.installer, &directory) {
+                Some(process) => self.quietly("emptying uv's cache", &process).map(|_| ()),
+                None => self.apply(&Plan::new([Action::Remove { path: directory }])),
+            };
+            for fault in emptied.as_ref().err().into_iter().flat_map(Error::diagnostics) {
+                self.context.printer.diagnostic(&Diagnostic { severity: Severity::Warning, ..fault.clone() });
+            }
         }
         Ok(())
     }
@@ -381,7 +413,7 @@ impl Workshop<'_> {
             if part.iter().any(|one| one.source || one.line.is_some()) {
                 process.environment.extend(flags.clone());
             }
-            self.run_installer("installing the requirements", process.directory(&self.context.directory), wanted)?;
+            self.run_installer(process.directory(&self.context.directory), wanted)?;
         }
         Ok(())
     }
@@ -389,20 +421,24 @@ impl Workshop<'_> {
     fn install_project(&self, wheels: &[ProjectWheel], wanted: &Wanted, venv: &Path) -> Result<()> {
         let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
         let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
+<<<<<<< HEAD
         let python = venv.join("bin/python");
         let process = installer::install(&self.installer, &python, &file, &wanted.sources, false, Files::Apart);
         self.run_installer("installing the project", process, wanted)
+=======
+        let process = installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
+        self.run_installer(process, wanted)
+>>>>>>> rest
     }
 
-    fn run_installer(&self, what: &str, process: Process, wanted: &Wanted) -> Result<()> {
+    fn run_installer(&self, process: Process, wanted: &Wanted) -> Result<()> {
         let process = self.with_environment(&process);
         self.context.printer.plan(&Plan::new([Action::Run(process.clone())]));
         let output = apply::capture(&process)?;
         if output.success {
             return Ok(());
         }
-        let fault = self.explain(failure(what, &output), &output);
-        Err(self.place(fault, &output, &wanted.places).into())
+        Err(self.complaint("installing", &output, &wanted.places).into())
     }
 
     /// Leave what dh_venv_place needs.
