@@ -34,11 +34,7 @@ use crate::input::{self, Beginning, Facts};
 use crate::plan::{Action, Plan, Process};
 use crate::run::Context;
 
-<<<<<<< HEAD
-use assemble::{Contents, Phase, Snapshot, failure};
-=======
-use assemble::{Contents, Phase};
->>>>>>> rest
+use assemble::{Contents, Phase, Snapshot};
 use project::ProjectWheel;
 use resolve::Wanted;
 use trial::{Attempt, Failure};
@@ -296,6 +292,7 @@ impl Workshop<'_> {
         };
         let contents = assemble::listed(&fresh, &site, snapshot.entries)?;
         self.judge_dependencies(&contents, failures)?;
+        self.bound_downloads()?;
         self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))?;
         Ok((contents, snapshot.facts))
     }
@@ -308,7 +305,6 @@ impl Workshop<'_> {
             &self.settings.package,
             self.settings.system_site_packages,
         );
-<<<<<<< HEAD
         let unsure = wanted.distributions.iter().any(|one| one.source || one.line.is_some());
         let flags = std::thread::scope(|scope| {
             let flags = unsure.then(|| scope.spawn(|| self.build_flags()));
@@ -332,14 +328,6 @@ impl Workshop<'_> {
             self.quietly("cleaning the cache of uv", &Process::new(program, ["cache", "clean"]))?;
         }
         Ok(())
-=======
-        self.quietly("making a venv", &process)?;
-        self.install(&wanted.distributions, wanted, &fresh)?;
-        self.normalise(&fresh, &Phase::Dependencies)?;
-        self.cache.store_directory(&key, &fresh, apart)?;
-        self.bound_downloads()?;
-        self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))
->>>>>>> rest
     }
 
     /// Empty what the installers have downloaded where it has become too much.
@@ -421,14 +409,9 @@ impl Workshop<'_> {
     fn install_project(&self, wheels: &[ProjectWheel], wanted: &Wanted, venv: &Path) -> Result<()> {
         let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
         let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
-<<<<<<< HEAD
         let python = venv.join("bin/python");
         let process = installer::install(&self.installer, &python, &file, &wanted.sources, false, Files::Apart);
-        self.run_installer("installing the project", process, wanted)
-=======
-        let process = installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
         self.run_installer(process, wanted)
->>>>>>> rest
     }
 
     fn run_installer(&self, process: Process, wanted: &Wanted) -> Result<()> {
