@@ -14,5 +14,7 @@ mod debhelper;
 mod examples;
 mod faults;
 mod installed;
+mod ordinary;
 mod package;
 mod smoke;
+mod toolkit;
