@@ -392,8 +392,7 @@ impl<'a> Work<'a> {
 
 /// Those of the paths that the package ships now, as dpkg-query(1) knows it.
 fn shipped(root: &Root, package: &str, paths: BTreeSet<&str>) -> Result<BTreeSet<String>> {
-    let database = root.outside("/var/lib/dpkg");
-    let mut words: Vec<OsString> = vec!["dpkg-query".into(), "--admindir".into(), database.into()];
+    let mut words: Vec<OsString> = vec!["dpkg-query".into(), "--root".into(), root.path().into()];
     words.extend(["--search", "--"].into_iter().chain(paths).map(OsString::from));
     let environment = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C")];
     let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
