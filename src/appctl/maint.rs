@@ -5,7 +5,7 @@
 //! Only `postinst configure` does anything that can fail. What a later version of
 //! dpkg may call prerm and postrm with is none of our business: exit status 0.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use super::cli::Maint;
 use super::work::{Access, Change, Work};
@@ -81,20 +81,20 @@ fn take(
     Ok(())
 }
 
-/// `key=value` lines, up to an empty line or the end.
+/// `key=value` lines, up to an empty line or the end; whoever writes them may keep the pipe open.
 fn answers() -> Result<Vec<(String, String)>> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .take(LONGEST_VALUE)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::failed(format!("cannot read the answers from standard input: {error}")))?;
-    let Ok(text) = String::from_utf8(bytes) else {
-        return Err(Diagnostic::error("the answers are not UTF-8")
-            .hint("dpkg-reconfigure the package in a UTF-8 locale")
-            .into());
-    };
-    let lines = text.lines().take_while(|line| !line.is_empty());
-    Ok(lines.filter_map(|line| line.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    let mut answers = Vec::new();
+    for line in std::io::stdin().lock().take(LONGEST_VALUE).lines() {
+        let line = line.map_err(|error| {
+            Diagnostic::error(format!("cannot read the answers from standard input: {error}"))
+                .hint("answers are UTF-8: run dpkg-reconfigure in a UTF-8 locale")
+        })?;
+        if line.is_empty() {
+            break;
+        }
+        answers.extend(line.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+    Ok(answers)
 }
 
 /// Before a removal: nothing of an interrupted run is left for purge to miss.

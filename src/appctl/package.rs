@@ -117,7 +117,9 @@ fn templates(root: &Root, name: &str, manifest: &Manifest) -> Result<BTreeMap<St
     for file in &manifest.files {
         let path = format!("{MANIFESTS}/{name}/templates/{}", file.template);
         if !is_path(&path) {
-            return Err(Error::failed(format!("'{}' is no template's name", file.template.escape_default())));
+            return Err(Diagnostic::error(format!("'{}' is no template's name", file.template.escape_default()))
+                .hint(format!("install the package again: apt-get install --reinstall {name}"))
+                .into());
         }
         if !templates.contains_key(&file.template) {
             let Some(text) = root.text(&path)? else {
@@ -147,7 +149,9 @@ fn is_path(path: &str) -> bool {
 pub fn attributes(path: &str, uid: u32, gid: u32, mode: &str) -> Result<Attributes> {
     match u32::from_str_radix(mode, 8) {
         Ok(mode) if mode <= 0o7777 => Ok(Attributes { uid, gid, mode }),
-        _ => Err(Error::failed(format!("the mode '{mode}' of {path} is not octal"))),
+        _ => Err(Diagnostic::error(format!("the mode '{mode}' of {path} is not octal"))
+            .hint("the package's manifest is damaged; install the package again")
+            .into()),
     }
 }
 
