@@ -14,8 +14,8 @@ use crate::render::render;
 pub struct Scripts {
     /// Writes the configuration.
     pub postinst: String,
-    /// Restarts what has changed; the last in the part of services.
-    pub converge: String,
+    /// Restarts what has changed, and notes the end; the last in the part of services.
+    pub services: String,
     /// Tells appctl.
     pub prerm: String,
     /// Removes what is ours at purge.
@@ -32,6 +32,8 @@ struct Data<'a> {
     questions: &'a [Question],
     /// Names of the questions, between blanks.
     keys: String,
+    /// Whether what has changed is restarted here.
+    converge: bool,
     /// Names of those whose answers debconf must not keep.
     secrets: Vec<&'a str>,
     /// The empty answers that say nothing, `key,`, as a pattern of `case`.
@@ -42,8 +44,8 @@ struct Data<'a> {
     doomed: Vec<&'a str>,
 }
 
-/// The scripts of `package`.
-pub fn scripts(package: &str, description: &Description) -> Result<Scripts> {
+/// The scripts of `package`. `supervised`: dh_supervisord restarts what has changed.
+pub fn scripts(package: &str, description: &Description, supervised: bool) -> Result<Scripts> {
     let questions = debconf::questions(description);
     let of = |wanted: fn(&Question) -> bool| -> Vec<&str> {
         questions.iter().filter(|question| wanted(question)).map(|question| question.key.as_str()).collect()
@@ -55,6 +57,7 @@ pub fn scripts(package: &str, description: &Description) -> Result<Scripts> {
         sysusers: if description.users.is_empty() { String::new() } else { account::file_name(package) },
         questions: &questions,
         keys: of(|_| true).join(" "),
+        converge: !supervised,
         empty: of(|question| question.never_empty).iter().map(|key| format!("{key},")).collect::<Vec<_>>().join(" | "),
         booleans: of(|question| question.boolean).join(" | "),
         doomed: directories.filter(|it| it.purge == Purge::Remove).map(|it| it.path.as_str()).collect(),
@@ -62,7 +65,7 @@ pub fn scripts(package: &str, description: &Description) -> Result<Scripts> {
     };
     Ok(Scripts {
         postinst: render("appconfig/postinst.sh", &data)?,
-        converge: render("appconfig/postinst.service.sh", &data)?,
+        services: render("appconfig/postinst.service.sh", &data)?,
         prerm: render("appconfig/prerm.sh", &data)?,
         postrm: render("appconfig/postrm.sh", &data)?,
         config: if questions.is_empty() { None } else { Some(render("appconfig/config.sh", &data)?) },

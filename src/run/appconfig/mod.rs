@@ -116,7 +116,7 @@ impl<'a> Package<'a> {
 
     fn plan(&self, context: &Context) -> Result<Plan> {
         let (name, root) = (self.name, self.root.as_path());
-        let scripts = script::scripts(name, &self.description)?;
+        let scripts = script::scripts(name, &self.description, self.supervised)?;
         let manifest = place::manifest(name, &self.description, self.programs.clone());
         let found = Found {
             substvars: input::text(&context.build.debian(&format!("{name}.substvars")))?,
@@ -138,8 +138,8 @@ impl<'a> Package<'a> {
         for (script, body) in parts {
             plan.actions.extend(snippet::action(&context.build, name, script, context.tool, version, body)?);
         }
-        if !self.supervised {
-            let (script, body) = (Script::Postinst, &scripts.converge);
+        if !scripts.services.is_empty() {
+            let (script, body) = (Script::Postinst, &scripts.services);
             plan.actions.extend(snippet::service_action(&context.build, name, script, context.tool, version, body)?);
         }
         Ok(plan)
