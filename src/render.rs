@@ -13,7 +13,15 @@ use crate::error::{Error, Result};
 use crate::plan::quote;
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 11] = [
+    ("supervisord/logrotate", include_str!("../share/templates/supervisord/logrotate.hbs")),
+    ("supervisord/postinst-converge.sh", include_str!("../share/templates/supervisord/postinst-converge.sh.hbs")),
+    ("supervisord/postinst-enable.sh", include_str!("../share/templates/supervisord/postinst-enable.sh.hbs")),
+    ("supervisord/postinst-link.sh", include_str!("../share/templates/supervisord/postinst-link.sh.hbs")),
+    ("supervisord/postinst-unlink.sh", include_str!("../share/templates/supervisord/postinst-unlink.sh.hbs")),
+    ("supervisord/postinst.sh", include_str!("../share/templates/supervisord/postinst.sh.hbs")),
+    ("supervisord/postrm.sh", include_str!("../share/templates/supervisord/postrm.sh.hbs")),
+    ("supervisord/stop.sh", include_str!("../share/templates/supervisord/stop.sh.hbs")),
     ("venv/console-script.py", include_str!("../share/templates/venv/console-script.py.hbs")),
     ("venv/pyvenv.cfg", include_str!("../share/templates/venv/pyvenv.cfg.hbs")),
     ("venv/stand-in.sh", include_str!("../share/templates/venv/stand-in.sh.hbs")),

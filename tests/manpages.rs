@@ -14,13 +14,19 @@ use std::process::Command as Process;
 
 use clap::Command;
 use clap_complete::{Generator, Shell};
+use deb_build_app::helper::supervisord;
 use deb_build_app::helper::venv::{cli::Options, settings};
 use deb_build_app::manual;
 use deb_build_app::run::venv::place;
 
 /// Each program, and the spelling with a hyphen that it answers to.
-fn commands() -> [(&'static str, &'static str, Command); 2] {
+fn commands() -> [(&'static str, &'static str, Command); 3] {
     [
+        (
+            "dh_supervisord",
+            "dh-supervisord",
+            deb_build_app::cli::command::<supervisord::cli::Options>("dh_supervisord"),
+        ),
         ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
         ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
     ]

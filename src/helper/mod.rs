@@ -2,5 +2,7 @@
 //!
 //! No helper imports another, reads, writes, prints or starts a process.
 
+#[cfg(feature = "supervisord")]
+pub mod supervisord;
 #[cfg(feature = "venv")]
 pub mod venv;
