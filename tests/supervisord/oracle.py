@@ -67,6 +67,7 @@ options.existing_dirpath = identity
 options.existing_directory = identity
 datatypes.existing_dirpath = identity
 options.normalize_path = identity
+options.platform.node = lambda: "localhost"
 # All that a package can rely on of supervisord's own environment.
 os.environ.clear()
 os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::health;
 use super::ini::{self, Document, Entry, Section};
 use super::program::{self, Group, Kind, Program};
 use super::settings::{self, Extra, Header, Socket};
@@ -115,6 +116,9 @@ pub fn read(package: &str, text: &str, file: &Path) -> (Description, Vec<Diagnos
     }
     reader.members(group.as_ref(), &programs);
     reader.agreement(&programs);
+    for described in &programs {
+        reader.faults.extend(health::checks(package, described, file).err());
+    }
     let mut faults = reader.faults;
     faults.sort_by_key(|fault| fault.location.as_ref().and_then(|location| location.line));
     (Description { document: reader.document, header, programs, group }, faults)
@@ -179,7 +183,12 @@ impl Reader<'_> {
         }
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         for name in &names {
-            if !seen.insert(name) {
+            // A section that stands twice has its fault already.
+            let same = |kind: &str| {
+                self.document.sections.iter().filter(|section| section.name == format!("{kind}:{name}")).count()
+            };
+            let twice = ["program", "fcgi-program", "eventlistener"].into_iter().any(|kind| same(kind) > 1);
+            if !seen.insert(name) && !twice {
                 let section = self.document.sections.iter().rev().find(|section| section.parts().1 == Some(name));
                 let line = section.map_or(1, |section| section.line);
                 self.fault(line, format!("'{name}' names two programs"), "rename one of them");

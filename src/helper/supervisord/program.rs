@@ -346,7 +346,7 @@ impl<'a> Reader<'a> {
             redirect_stderr: self.typed("redirect_stderr", &names, false, value::boolean),
             user: self.text("user", &names),
             umask: self.typed("umask", &names, None, |text| value::octal(text).map(Some)),
-            serverurl: self.text("serverurl", &names).filter(|url| !url.is_empty() && !auto(url)),
+            serverurl: self.text("serverurl", &names).filter(|url| !auto(url)),
             first,
             capture: ["stdout", "stderr"]
                 .map(|stream| self.typed(&format!("{stream}_capture_maxbytes"), &names, 0, value::byte_size)),

@@ -66,14 +66,15 @@ pub fn directories(package: &str, description: &Description, described: &Describ
     if first == Some(&described.program.user) { package.to_owned() } else { format!("{package}-{}", described.name()) }
 }
 
-/// The hardening that every unit starts from; an exposure of 1.4 to 1.5 by
-/// `systemd-analyze security`.
-const HARDENING: [(&str, &str); 26] = [
+/// The hardening that every unit starts from; an exposure of 1.2 by
+/// `systemd-analyze security`, with room for a capability within 1.5.
+const HARDENING: [(&str, &str); 27] = [
     ("NoNewPrivileges", "yes"),
     ("ProtectSystem", "strict"),
     ("ProtectHome", "yes"),
     ("PrivateTmp", "yes"),
     ("PrivateDevices", "yes"),
+    ("PrivateMounts", "yes"),
     ("ProtectKernelTunables", "yes"),
     ("ProtectKernelModules", "yes"),
     ("ProtectKernelLogs", "yes"),
@@ -140,8 +141,8 @@ impl Writer<'_> {
             return None;
         }
         self.refuse_what_is_lost();
-        let format = self.instance_format()?;
-        let process = self.process()?;
+        let (format, process) = (self.instance_format(), self.process());
+        let (format, process) = (format?, process?);
         let stem = stem(self.package, &program.name);
         let several = program.processes.len() > 1;
         let service = if several { format!("{stem}@.service") } else { format!("{stem}.service") };
@@ -173,7 +174,11 @@ impl Writer<'_> {
             ("stderr_capture_maxbytes", program.capture[1] > 0, "there are no events under systemd"),
             ("stdout_events_enabled", program.events[0], "there are no events under systemd"),
             ("stderr_events_enabled", program.events[1], "there are no events under systemd"),
-            ("serverurl", program.serverurl.is_some(), "there is no supervisord to reach"),
+            (
+                "serverurl",
+                program.serverurl.as_ref().is_some_and(|url| !url.is_empty()),
+                "there is no supervisord to reach",
+            ),
         ];
         for (key, asked, why) in lost {
             if asked && !self.described.extra.ignore.contains_key(key) {
@@ -230,12 +235,16 @@ impl Writer<'_> {
     fn service(&mut self, process: &Process, stem: &str, several: bool, sockets: &[String]) -> Option<String> {
         let described = self.described;
         let program = &described.program;
+        // All faults before the first one ends it.
+        let command = self.command(&process.command);
+        let directory = process.directory.as_ref().map(|directory| self.path("directory", directory));
+        let streams = [self.stream(process, 0), self.stream(process, 1)];
         let mut service: Directives = Vec::new();
         let mut set = |key: &str, value: String| service.push((key.to_owned(), value));
         set("Type", if described.extra.notify { "notify" } else { "exec" }.to_owned());
-        set("ExecStart", self.command(&process.command)?);
-        if let Some(directory) = &process.directory {
-            set("WorkingDirectory", self.path("directory", directory)?);
+        set("ExecStart", command?);
+        if let Some(directory) = directory {
+            set("WorkingDirectory", directory?);
         }
         for (name, value) in &process.environment {
             set("Environment", quoted(&format!("{name}={value}")));
@@ -257,8 +266,9 @@ impl Writer<'_> {
         if program.kind == Kind::Fcgi {
             set("StandardInput", "socket".to_owned());
         }
-        set("StandardOutput", self.stream(process, 0)?);
-        set("StandardError", self.stream(process, 1)?);
+        let [output, error] = streams;
+        set("StandardOutput", output?);
+        set("StandardError", error?);
         let own = directories(self.package, self.description, described);
         for key in ["StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory"] {
             set(key, own.clone());
