@@ -13,7 +13,12 @@ use crate::error::{Error, Result};
 use crate::plan::quote;
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 16] = [
+    ("appconfig/config.sh", include_str!("../share/templates/appconfig/config.sh.hbs")),
+    ("appconfig/postinst.service.sh", include_str!("../share/templates/appconfig/postinst.service.sh.hbs")),
+    ("appconfig/postinst.sh", include_str!("../share/templates/appconfig/postinst.sh.hbs")),
+    ("appconfig/postrm.sh", include_str!("../share/templates/appconfig/postrm.sh.hbs")),
+    ("appconfig/prerm.sh", include_str!("../share/templates/appconfig/prerm.sh.hbs")),
     ("supervisord/logrotate", include_str!("../share/templates/supervisord/logrotate.hbs")),
     ("supervisord/postinst-converge.sh", include_str!("../share/templates/supervisord/postinst-converge.sh.hbs")),
     ("supervisord/postinst-enable.sh", include_str!("../share/templates/supervisord/postinst-enable.sh.hbs")),

@@ -100,6 +100,11 @@ impl Template {
         Ok(Self { uses: walk.uses, file: file.to_owned(), escape, parsed })
     }
 
+    /// The file that messages name.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The settings that it names, in the order of the text.
     pub fn uses(&self) -> &[Use] {
         &self.uses

@@ -2,6 +2,8 @@
 //!
 //! No helper imports another, reads, writes, prints or starts a process.
 
+#[cfg(feature = "appconfig")]
+pub mod appconfig;
 #[cfg(feature = "supervisord")]
 pub mod supervisord;
 #[cfg(feature = "venv")]
