@@ -10,6 +10,7 @@
 
 mod backends;
 mod oracle;
+mod package;
 mod parser;
 
 use std::fs;
