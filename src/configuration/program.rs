@@ -56,13 +56,17 @@ pub struct Programs {
 
 impl Programs {
     /// The programs in the manifest's words, for those that go to `backend`:
-    /// what `OnChange` of a file may name.
+    /// what `OnChange` of a file may name. Several processes of supervisord are
+    /// words of one unit.
     pub fn as_manifest(&self, auto: Backend) -> Vec<Program> {
         let entries = self.programs.iter().filter_map(|service| {
             let backend = service.backend.chosen(auto);
             let unit = match backend {
                 Backend::Systemd => service.systemd.as_ref().map(|units| units.unit.clone()),
-                Backend::Supervisord => service.supervisord.as_ref().map(|group| format!("{}:*", group.group)),
+                Backend::Supervisord => service.supervisord.as_ref().map(|group| {
+                    let names = service.instances.iter().map(|instance| format!("{}:{}", group.group, instance.process));
+                    names.collect::<Vec<_>>().join(" ")
+                }),
             }?;
             Some(Program { name: service.name.clone(), backend, unit })
         });

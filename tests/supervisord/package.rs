@@ -42,8 +42,14 @@ fn built(directory: &Path) {
     write("control", CONTROL);
     write("notes.supervisord", PROGRAMS);
     // A unit of the packager's own, which dh_installsystemd takes care of.
-    write("notes.service", "[Unit]\nDescription=own\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n");
-    write("changelog", "notes (1) unstable; urgency=low\n\n  * x\n\n -- A <a@example.org>  Sat, 21 Nov 2026 04:00:00 +0000\n");
+    write(
+        "notes.service",
+        "[Unit]\nDescription=own\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n",
+    );
+    write(
+        "changelog",
+        "notes (1) unstable; urgency=low\n\n  * x\n\n -- A <a@example.org>  Sat, 21 Nov 2026 04:00:00 +0000\n",
+    );
     let perl = [root().join("share/perl5").display().to_string(), std::env::var("PERL5LIB").unwrap_or_default()];
     let programs = Path::new(env!("CARGO_BIN_EXE_dh_supervisord")).parent().unwrap();
     let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs.display());
