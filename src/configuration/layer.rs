@@ -309,6 +309,21 @@ mod tests {
         assert_eq!(layer.entries.into_iter().map(|entry| (entry.key, entry.text)).collect::<BTreeMap<_, _>>(), values);
     }
 
+    proptest::proptest! {
+        /// Whatever a type accepts comes back from our own file as the same value.
+        #[test]
+        fn accepted_values_survive_our_own_file(text in "(?s)[ -~]{0,30}|.{0,30}", list: bool) {
+            let kind = if list { Kind::List } else { Kind::String { pattern: None } };
+            let setting = Setting { name: "x".to_owned(), kind, default: None, description: String::new(), ask: None };
+            if let Ok(value) = setting.parse(&text) {
+                let written = own_text("notes", &BTreeMap::from([("x".to_owned(), value.to_string())]));
+                let (layer, faults) = Layer::parse(&written, own_path("notes"));
+                proptest::prop_assert_eq!(faults, []);
+                proptest::prop_assert_eq!(setting.parse(&layer.entries[0].text), Ok(value));
+            }
+        }
+    }
+
     #[test]
     fn only_visible_conf_files_count() {
         assert!(is_layer("60-appctl.conf"));

@@ -80,8 +80,7 @@ impl Data {
             }
             data.insert(name.to_owned(), json);
         }
-        // Serializing JSON as JSON does not fail.
-        Self(Context::wraps(JsonValue::Object(data)).unwrap_or_else(|_| Context::null()))
+        Self(Context::from(JsonValue::Object(data)))
     }
 }
 
@@ -501,6 +500,19 @@ mod tests {
         assert!(faults("a\n{{debug}\n").starts_with("t.hbs:2: this is no Handlebars"));
         assert!(faults("{{#if debug}}\n").contains("this is no Handlebars"));
         assert_eq!(faults("{{x debug}}\n{{> y}}").lines().count(), 2);
+    }
+
+    proptest::proptest! {
+        /// No text, Handlebars or not, ends in a panic.
+        #[test]
+        fn any_text_is_parsed_and_rendered_or_refused(
+            words in proptest::collection::vec(proptest::sample::select(&[
+                "{{", "}}", "{{{", "}}}", "{{#if", "{{#each", "{{/if}}", "{{/each}}", "{{else", "(eq", ")", " hosts", " as",
+                " |x|", "title", "@index", "this", "../", ".", ".host", "~", "\\", "!--", "\n", " ", "=", "\"", "[", "]", "é", ">",
+            ][..]), 0..12)
+        ) {
+            let _ = render(&words.concat(), Escape::Ini);
+        }
     }
 
     #[test]

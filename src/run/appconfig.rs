@@ -84,7 +84,8 @@ impl<'a> Package<'a> {
         faults.extend(check::stanzas(name, &description, &shipped));
         let variants = Variants { named: true, by_architecture: true };
         let supervised = pkgfile::path(&context.build, name, "supervisord", variants)?.is_some();
-        let programs = program::units(name, shipped.keys().map(String::as_str));
+        let mut programs = program::units(name, shipped.keys().map(String::as_str));
+        programs.extend(program::supervised(fragments(&root, &shipped)?.iter().map(String::as_str)));
         if !supervised {
             faults.extend(program::resolve(&mut description, &programs));
         }
@@ -171,6 +172,14 @@ fn shipped(context: &Context, package: &str, root: &Path) -> Result<BTreeMap<Str
         all.insert(path, what);
     }
     Ok(all)
+}
+
+/// The texts of the fragments for supervisord that the package ships.
+fn fragments(root: &Path, shipped: &BTreeMap<String, Shipped>) -> Result<Vec<String>> {
+    let names =
+        shipped.keys().filter_map(|path| path.strip_prefix('/').filter(|_| path.starts_with(program::FRAGMENTS)));
+    let texts = names.filter(|name| name.ends_with(".conf")).map(|name| input::text(&root.join(name)));
+    texts.filter_map(Result::transpose).collect()
 }
 
 /// The texts of the templates by name, and those that could be parsed by the index of their file.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::description::{Description, Placed, fitting};
 use crate::configuration::layer;
-use crate::configuration::manifest::Escape;
+use crate::configuration::manifest::{Escape, File};
 use crate::configuration::setting::Kind;
 use crate::configuration::template::{Template, Use};
-use crate::error::{Diagnostic, Severity, nearest};
+use crate::error::{Diagnostic, Location, Severity, nearest};
 
 /// What stands at a path of the package's build tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,9 @@ pub fn stanzas(package: &str, description: &Description, shipped: &BTreeMap<Stri
     check.names();
     check.hashes();
     check.paths(package, shipped);
+    check.accounts();
     for file in &description.files {
-        check.file(file);
+        check.name(file);
     }
     check.faults
 }
@@ -169,7 +170,8 @@ impl Check<'_> {
         }
     }
 
-    fn file(&mut self, placed: &Placed<crate::configuration::manifest::File>) {
+    /// Whether the file's name says another format than its escaper.
+    fn name(&mut self, placed: &Placed<File>) {
         let file = &placed.item;
         let fits = fitting(&file.path);
         if !fits.is_empty() && !fits.contains(&file.escape) && file.escape != Escape::None {
@@ -180,11 +182,26 @@ impl Check<'_> {
                 format!("its name asks for 'Escape: {wanted}'"),
             );
         }
-        for (field, name) in [("Owner", &file.owner), ("Group", &file.group)] {
-            let users = self.description.users.iter().map(|user| user.item.name.as_str());
+    }
+
+    /// Names that are nearly those of the package's own accounts.
+    fn accounts(&mut self) {
+        let description = self.description;
+        let of_files = description.files.iter().flat_map(|placed| {
+            let file = &placed.item;
+            let all =
+                [("Owner", Some(&file.owner)), ("Group", Some(&file.group)), ("Check-User", file.check_user.as_ref())];
+            all.map(|(field, name)| (placed.line_of(field), field, name))
+        });
+        let of_directories = description.directories.iter().flat_map(|placed| {
+            let all = [("Owner", &placed.item.owner), ("Group", &placed.item.group)];
+            all.map(|(field, name)| (placed.line_of(field), field, Some(name)))
+        });
+        for (line, field, name) in of_files.chain(of_directories).collect::<Vec<_>>() {
+            let Some(name) = name else { continue };
+            let users = description.users.iter().map(|user| user.item.name.as_str());
             let known = name == "root" || users.clone().any(|user| user == name);
             if let Some(near) = nearest(name, users).filter(|_| !known) {
-                let line = placed.line_of(field);
                 self.warning(
                     line,
                     format!("{field} '{name}' is no account of the package"),
@@ -195,7 +212,7 @@ impl Check<'_> {
     }
 
     fn used(&mut self, template: &Template, used: &Use) {
-        let at = crate::error::Location::line(template.file(), used.line);
+        let at = Location::line(template.file(), used.line);
         let settings = self.description.plain_settings();
         match layer::find(&settings, &used.name) {
             Err(fault) => self.faults.push(fault.at(at)),
@@ -209,7 +226,7 @@ impl Check<'_> {
     }
 
     /// A secret reaches only files that not everyone can read.
-    fn secrets(&mut self, placed: &Placed<crate::configuration::manifest::File>, template: &Template) {
+    fn secrets(&mut self, placed: &Placed<File>, template: &Template) {
         let file = &placed.item;
         let everyone = u32::from_str_radix(&file.mode, 8).is_ok_and(|bits| bits & 0o007 != 0);
         if !everyone {

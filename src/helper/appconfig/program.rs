@@ -1,4 +1,5 @@
-//! The programs that `On-Change` names: the units that the package ships.
+//! The programs that `On-Change` names: the units that the package ships, and
+//! the programs of its fragments for supervisord.
 
 use crate::configuration::manifest::{Backend, OnChange, Program};
 use crate::error::{Diagnostic, nearest};
@@ -26,6 +27,35 @@ pub fn units<'a>(package: &str, shipped: impl IntoIterator<Item = &'a str>) -> V
     programs
 }
 
+/// Where Debian's supervisord looks for fragments.
+pub const FRAGMENTS: &str = "/etc/supervisor/conf.d/";
+
+/// The programs in the texts of supervisord's fragments. One without a group of
+/// its own is a group by itself, of one process or several.
+pub fn supervised<'a>(fragments: impl IntoIterator<Item = &'a str>) -> Vec<Program> {
+    let mut names = Vec::new();
+    let mut groups: Vec<(String, String)> = Vec::new();
+    for text in fragments {
+        let mut group = None;
+        for line in text.lines().map(str::trim) {
+            if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+                names.extend(section.strip_prefix("program:").map(str::to_owned));
+                group = section.strip_prefix("group:");
+            } else if let (Some(group), Some((key, value))) = (group, line.split_once('=')) {
+                if key.trim() == "programs" {
+                    groups.extend(value.split(',').map(|name| (name.trim().to_owned(), group.to_owned())));
+                }
+            }
+        }
+    }
+    let unit = |name: &String| match groups.iter().find(|(member, _)| member == name) {
+        Some((_, group)) => format!("{group}:{name}"),
+        None => format!("{name}:*"),
+    };
+    names.sort();
+    names.iter().map(|name| Program { name: name.clone(), backend: Backend::Supervisord, unit: unit(name) }).collect()
+}
+
 /// Whether `word` names the program: its name, its unit, or its unit without `.service`.
 fn is_called(program: &Program, word: &str) -> bool {
     program.name == word || program.unit == word || program.unit.strip_suffix(".service") == Some(word)
@@ -45,7 +75,8 @@ pub fn resolve(description: &mut Description, programs: &[Program]) -> Vec<Diagn
         if programs.is_empty() {
             faults.push(fault(
                 "On-Change names what the package does not have: it ships no service".to_owned(),
-                "ship a unit (debian/PACKAGE.service), or write 'On-Change: none'".to_owned(),
+                "ship a unit (debian/PACKAGE.service) or a fragment for supervisord, or write 'On-Change: none'"
+                    .to_owned(),
             ));
             continue;
         }
@@ -69,6 +100,14 @@ pub fn resolve(description: &mut Description, programs: &[Program]) -> Vec<Diagn
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_of_supervisord_are_found_with_their_groups() {
+        let found =
+            supervised(["[program:web]\ncommand=x\n[group:g]\nprograms = a, b\n", "[program:a]\n[program:b] ; note\n"]);
+        let shown: Vec<String> = found.iter().map(|p| format!("{} {}", p.name, p.unit)).collect();
+        assert_eq!(shown, ["a g:a", "b g:b", "web web:*"]);
+    }
 
     #[test]
     fn units_are_named_as_people_name_them() {

@@ -34,8 +34,8 @@ struct Data<'a> {
     keys: String,
     /// Names of those whose answers debconf must not keep.
     secrets: Vec<&'a str>,
-    /// The same with empty answers, as a pattern of `case`: these say nothing.
-    empty_secrets: String,
+    /// The empty answers that say nothing, `key,`, as a pattern of `case`.
+    empty: String,
     /// Names of the booleans, as a pattern of `case`.
     booleans: String,
     /// Directories that purge removes with everything in them.
@@ -55,7 +55,7 @@ pub fn scripts(package: &str, description: &Description) -> Result<Scripts> {
         sysusers: if description.users.is_empty() { String::new() } else { account::file_name(package) },
         questions: &questions,
         keys: of(|_| true).join(" "),
-        empty_secrets: secrets.iter().map(|key| format!("{key},")).collect::<Vec<_>>().join(" | "),
+        empty: of(|question| question.never_empty).iter().map(|key| format!("{key},")).collect::<Vec<_>>().join(" | "),
         booleans: of(|question| question.boolean).join(" | "),
         doomed: directories.filter(|it| it.purge == Purge::Remove).map(|it| it.path.as_str()).collect(),
         secrets,
