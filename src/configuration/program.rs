@@ -64,7 +64,8 @@ impl Programs {
             let unit = match backend {
                 Backend::Systemd => service.systemd.as_ref().map(|units| units.unit.clone()),
                 Backend::Supervisord => service.supervisord.as_ref().map(|group| {
-                    let names = service.instances.iter().map(|instance| format!("{}:{}", group.group, instance.process));
+                    let names =
+                        service.instances.iter().map(|instance| format!("{}:{}", group.group, instance.process));
                     names.collect::<Vec<_>>().join(" ")
                 }),
             }?;

@@ -15,4 +15,5 @@ mod examples;
 mod faults;
 mod installed;
 mod package;
+mod programs;
 mod smoke;

@@ -86,7 +86,7 @@ impl Fleet<'_> {
             self.supervisorctl(&["stop", &format!("{group}:*")])?;
         }
         let updated = self.supervisorctl(&["update", group])?;
-        let refused = updated.output.lines().find(|line| line.starts_with("ERROR")).map(str::to_owned);
+        let refused = refusal(&updated.output);
         let mut outcomes = Vec::new();
         for service in services.iter().filter(|service| group_of(service) == Some(group)) {
             for (index, instance) in service.instances.iter().enumerate() {
@@ -282,6 +282,14 @@ fn name(group: &str, process: &str) -> String {
     if group == process { process.to_owned() } else { format!("{group}:{process}") }
 }
 
+/// Why an update was refused. A file at fault comes as an exception of
+/// supervisorctl's own: `error: <class …>, <Fault 92: 'CANT_REREAD: …'>: file: …`.
+fn refusal(output: &str) -> Option<String> {
+    let line = output.lines().find(|line| line.to_ascii_lowercase().starts_with("error"))?;
+    let inner = line.split_once("CANT_REREAD: ").and_then(|(_, rest)| rest.split_once(['>']));
+    Some(inner.map_or(line, |(why, _)| why.trim_end_matches(['\'', '"'])).to_owned())
+}
+
 fn is_up(state: &str) -> bool {
     matches!(state, "RUNNING" | "STARTING" | "BACKOFF")
 }
@@ -304,6 +312,9 @@ mod tests {
         let all = states("notes:web    RUNNING   pid 7, uptime 0:00:05\nnotes        STOPPED   Nov 21 11:00 AM\n");
         assert!(is_up(&all["notes:web"]));
         assert!(!is_up(&all["notes"]));
+        let fault = "error: <class 'xmlrpc.client.Fault'>, <Fault 92: \"CANT_REREAD: Invalid user name x\">: file: y";
+        assert_eq!(refusal(fault).as_deref(), Some("Invalid user name x"));
+        assert_eq!(refusal("notes: stopped\nnotes: updated process group\n"), None);
         assert_eq!((name("notes", "notes"), name("notes", "web")), ("notes".to_owned(), "notes:web".to_owned()));
     }
 }
