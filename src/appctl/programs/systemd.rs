@@ -93,10 +93,11 @@ impl Fleet<'_> {
         let started = (0..).zip(instances(service));
         // deb-systemd-invoke passes over what an administrator has disabled.
         started
-            .filter_map(|(index, unit)| match self.is_active(unit) {
-                Ok(true) => Some(Ok(self.settled(service, index, unit, Action::Started))),
-                Ok(false) => Some(Ok(self.outcome(service, unit, Action::NotRunning, None))),
-                Err(error) => Some(Err(error)),
+            .map(|(index, unit)| {
+                Ok(match self.is_active(unit)? {
+                    true => self.settled(service, index, unit, Action::Started),
+                    false => self.outcome(service, unit, Action::NotRunning, None),
+                })
             })
             .collect()
     }
