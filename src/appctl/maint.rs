@@ -5,10 +5,10 @@
 //! Only `postinst configure` does anything that can fail. What a later version of
 //! dpkg may call prerm and postrm with is none of our business: exit status 0.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use super::cli::Maint;
-use super::work::{Change, Work};
+use super::work::{Access, Change, Work};
 use super::{Ending, LONGEST_VALUE, Machine, accept, apply};
 use crate::configuration::layer::{self, Effective};
 use crate::configuration::setting::Setting;
@@ -43,7 +43,7 @@ pub fn run(machine: &Machine, call: &Maint) -> Result<Ending> {
 
 fn configure(machine: &Machine, call: &Maint) -> Result<Ending> {
     let answers = if call.arguments.iter().any(|word| word == ANSWERS) { answers()? } else { Vec::new() };
-    let mut work = Work::open(machine, &call.package, true)?;
+    let mut work = Work::open(machine, &call.package, Access::Write)?;
     let mut change = Change::default();
     if !answers.is_empty() {
         let effective = work.effective()?;
@@ -81,24 +81,24 @@ fn take(
     Ok(())
 }
 
-/// `key=value` lines, up to an empty line or the end.
+/// `key=value` lines, up to an empty line or the end; whoever writes them may keep the pipe open.
 fn answers() -> Result<Vec<(String, String)>> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .take(LONGEST_VALUE)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::failed(format!("cannot read the answers from standard input: {error}")))?;
-    let Ok(text) = String::from_utf8(bytes) else {
-        return Err(Diagnostic::error("the answers are not UTF-8")
-            .hint("dpkg-reconfigure the package in a UTF-8 locale")
-            .into());
-    };
-    let lines = text.lines().take_while(|line| !line.is_empty());
-    Ok(lines.filter_map(|line| line.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    let mut answers = Vec::new();
+    for line in std::io::stdin().lock().take(LONGEST_VALUE).lines() {
+        let line = line.map_err(|error| {
+            Diagnostic::error(format!("cannot read the answers from standard input: {error}"))
+                .hint("answers are UTF-8: run dpkg-reconfigure in a UTF-8 locale")
+        })?;
+        if line.is_empty() {
+            break;
+        }
+        answers.extend(line.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+    Ok(answers)
 }
 
 /// Before a removal: nothing of an interrupted run is left for purge to miss.
 fn settle(machine: &Machine, package: &str) -> Result<Ending> {
-    Work::open(machine, package, true)?.settle()?;
+    Work::open(machine, package, Access::Finish)?.settle()?;
     Ok(Ending::Done)
 }

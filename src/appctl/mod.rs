@@ -45,7 +45,7 @@ use self::package::Package;
 use self::programs::{Fleet, Verb};
 use self::service::{Action, Outcome};
 use self::store::Store;
-use self::work::{Applied, Change, Work};
+use self::work::{Access, Applied, Change, Work};
 use crate::configuration::layer::{self, Source};
 use crate::configuration::setting::{Kind, Setting};
 use crate::error::{Diagnostic, Error, Result};
@@ -172,7 +172,7 @@ fn each(machine: &Machine, named: Vec<String>, one: impl Fn(&Machine, &str) -> R
 }
 
 fn show(machine: &Machine, package: &str, key: Option<&str>) -> Result<Ending> {
-    let work = Work::open(machine, package, false)?;
+    let work = Work::open(machine, package, Access::Read)?;
     let settings = &work.package.manifest.settings;
     let wanted: Vec<&Setting> = match key {
         Some(key) => vec![layer::find(settings, key)?],
@@ -258,17 +258,27 @@ fn accept(setting: &Setting, text: &str, change: &mut Change) -> std::result::Re
     Ok(())
 }
 
+/// What is made from another setting has no value of its own.
+fn refuse_made(setting: &Setting) -> std::result::Result<(), Diagnostic> {
+    match &setting.kind {
+        Kind::PasswordHash { from, .. } => {
+            Err(Diagnostic::error(format!("'{}' is made from '{from}'", setting.name)).hint(format!("change '{from}'")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn unset(machine: &Machine, package: &str, keys: Vec<String>) -> Result<Ending> {
     let loaded = Package::load(&machine.root, package)?;
     for key in &keys {
-        layer::find(&loaded.manifest.settings, key)?;
+        layer::find(&loaded.manifest.settings, key).and_then(refuse_made)?;
     }
     alter(machine, package, &Change { unset: BTreeSet::from_iter(keys), ..Change::default() })
 }
 
 /// Change, apply and converge: the administrator's way.
 fn alter(machine: &Machine, package: &str, change: &Change) -> Result<Ending> {
-    let mut work = Work::open(machine, package, true)?;
+    let mut work = Work::open(machine, package, Access::Write)?;
     work.change(change);
     let applied = apply(machine, &mut work, change)?;
     let outcomes = work.converge()?;
@@ -340,6 +350,8 @@ fn serve(machine: &Machine, service: &Service) -> Result<Ending> {
         Service::Enable(named) => (Verb::Enable, named),
         Service::Disable(named) => (Verb::Disable, named),
     };
+    // A package without programs gets no state either.
+    fleet(machine, &named.package, None)?;
     let store = Store::open(&machine.root, &named.package, true)?;
     let outcomes = fleet(machine, &named.package, store.as_ref())?.act(verb, named.program.as_deref())?;
     said(machine, &named.package, &outcomes)
@@ -359,7 +371,7 @@ fn converge(machine: &Machine, package: &str) -> Result<Ending> {
     let mut is_fatal = false;
     let has_programs = programs::load(&machine.root, package)?.is_some();
     if has_programs {
-        // Without an order of its own, this must be over before the journal is locked.
+        // The lock is let go of before the journal's holder takes it.
         let store = Store::open(&machine.root, package, true)?;
         if let (Some(store), Some(fleet)) = (&store, Fleet::open(machine, package, store.as_ref())?) {
             outcomes = fleet.converge(store)?;
@@ -368,7 +380,7 @@ fn converge(machine: &Machine, package: &str) -> Result<Ending> {
     }
     // What has just started has read its configuration, and is left alone.
     if !has_programs || package::all(&machine.root)?.iter().any(|known| known == package) {
-        let mut work = Work::open(machine, package, true)?;
+        let mut work = Work::open(machine, package, Access::Finish)?;
         work.settle()?;
         outcomes.extend(work.converge()?);
     }
@@ -385,7 +397,7 @@ fn said(machine: &Machine, package: &str, outcomes: &[Outcome]) -> Result<Ending
 }
 
 fn diff(machine: &Machine, package: &str) -> Result<Ending> {
-    let mut work = Work::open(machine, package, false)?;
+    let mut work = Work::open(machine, package, Access::Read)?;
     let prepared = work.prepare()?;
     let steps = &prepared.decision.steps;
     let one = |step| diff::of(step, &prepared.rendering, &prepared.snapshot);
@@ -400,7 +412,7 @@ fn diff(machine: &Machine, package: &str) -> Result<Ending> {
 }
 
 fn check(machine: &Machine, package: &str) -> Result<Ending> {
-    let mut work = Work::open(machine, package, false)?;
+    let mut work = Work::open(machine, package, Access::Read)?;
     let prepared = work.prepare()?;
     let mut ending = Ending::Done;
     let mut files = Vec::new();
@@ -432,7 +444,7 @@ fn check(machine: &Machine, package: &str) -> Result<Ending> {
 }
 
 fn status(machine: &Machine, package: &str) -> Result<Ending> {
-    let mut work = Work::open(machine, package, false)?;
+    let mut work = Work::open(machine, package, Access::Read)?;
     let interrupted = work.journal.pending.is_some();
     let prepared = work.prepare()?;
     let reports = &prepared.decision.reports;

@@ -58,7 +58,7 @@ impl Package {
             ));
         }
         let path = format!("{MANIFESTS}/{name}/manifest.json");
-        let Some(contents) = root.read(&path)? else { return Err(unknown(root, name)) };
+        let Some(bytes) = root.input(&path)? else { return Err(unknown(root, name)) };
         let shown = root.outside(&path);
         let damaged = |what: String| {
             Error::from(
@@ -66,7 +66,7 @@ impl Package {
                     .hint(format!("install the package again: apt-get install --reinstall {name}")),
             )
         };
-        let format = serde_json::from_slice::<Format>(&contents.bytes).map_err(|error| damaged(error.to_string()))?;
+        let format = serde_json::from_slice::<Format>(&bytes).map_err(|error| damaged(error.to_string()))?;
         if format.format > manifest::FORMAT {
             return Err(Diagnostic::error(format!(
                 "{} has format {}; this appctl knows {}",
@@ -77,7 +77,7 @@ impl Package {
             .hint("upgrade appctl")
             .into());
         }
-        let manifest: Manifest = serde_json::from_slice(&contents.bytes).map_err(|error| damaged(error.to_string()))?;
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         if manifest.package != name {
             return Err(damaged(format!("it is the manifest of '{}'", manifest.package)));
         }
@@ -91,7 +91,7 @@ impl Package {
             manifest.programs.extend(described);
         }
         let templates = templates(root, name, &manifest)?;
-        Ok(Self { name: name.to_owned(), manifest, bytes: contents.bytes, templates })
+        Ok(Self { name: name.to_owned(), manifest, bytes, templates })
     }
 
     /// The template of a file, parsed; faults name the template.
@@ -131,7 +131,9 @@ fn templates(root: &Root, name: &str, manifest: &Manifest) -> Result<BTreeMap<St
     for file in &manifest.files {
         let path = format!("{MANIFESTS}/{name}/templates/{}", file.template);
         if !is_path(&path) {
-            return Err(Error::failed(format!("'{}' is no template's name", file.template.escape_default())));
+            return Err(Diagnostic::error(format!("'{}' is no template's name", file.template.escape_default()))
+                .hint(format!("install the package again: apt-get install --reinstall {name}"))
+                .into());
         }
         if !templates.contains_key(&file.template) {
             let Some(text) = root.text(&path)? else {
@@ -161,7 +163,9 @@ fn is_path(path: &str) -> bool {
 pub fn attributes(path: &str, uid: u32, gid: u32, mode: &str) -> Result<Attributes> {
     match u32::from_str_radix(mode, 8) {
         Ok(mode) if mode <= 0o7777 => Ok(Attributes { uid, gid, mode }),
-        _ => Err(Error::failed(format!("the mode '{mode}' of {path} is not octal"))),
+        _ => Err(Diagnostic::error(format!("the mode '{mode}' of {path} is not octal"))
+            .hint("the package's manifest is damaged; install the package again")
+            .into()),
     }
 }
 

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -65,7 +65,9 @@ pub fn run(child: &Child) -> Result<Ended> {
         return Err(Error::failed("an empty command cannot be run"));
     };
     let cannot = |errno| failed("run", Path::new(program), errno);
-    let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(cannot)?;
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(cannot)?;
+    // Our end alone: a child does not expect that its output cannot be written now.
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot)?;
     let again = writer.try_clone().map_err(|error| cannot(errno(&error)))?;
     let mut command = Command::new(program);
     command

@@ -202,7 +202,9 @@ fn lock(file: File, package: &str) -> Result<Flock<File>> {
                 ));
             }
             Err((_, errno)) => {
-                return Err(Error::failed(format!("cannot lock the state of {package}: {}", errno.desc())));
+                return Err(Diagnostic::error(format!("cannot lock the state of {package}: {}", errno.desc()))
+                    .hint(format!("look at the file system of {}", path(package)))
+                    .into());
             }
         }
         std::thread::sleep(Duration::from_millis(50));

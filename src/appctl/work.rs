@@ -35,6 +35,17 @@ pub struct Change {
     pub secrets: BTreeMap<String, String>,
 }
 
+/// What may be done to a package's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Read,
+    /// An interrupted run is finished.
+    Finish,
+    /// The same, and the state is made where there is none.
+    Write,
+}
+
 /// A package, with all that is known about it.
 #[derive(Debug)]
 pub struct Work<'a> {
@@ -76,16 +87,16 @@ pub struct Prepared {
 }
 
 impl<'a> Work<'a> {
-    /// Read everything. `write`: an interrupted run is finished first, and state is made where there is none.
-    pub fn open(machine: &'a Machine, name: &str, write: bool) -> Result<Self> {
+    /// Read everything, and lock the package where it has state.
+    pub fn open(machine: &'a Machine, name: &str, access: Access) -> Result<Self> {
         let package = Package::load(&machine.root, name)?;
-        let store = Store::open(&machine.root, name, write)?;
+        let store = Store::open(&machine.root, name, access == Access::Write)?;
         let (mut journal, secrets) = match &store {
             Some(store) => (store.journal()?, store.secrets()?),
             None => (Journal::default(), Secrets::default()),
         };
         let before = journal.clone();
-        if let (Some(store), true) = (&store, write) {
+        if let (Some(store), Access::Finish | Access::Write) = (&store, access) {
             transaction::recover(machine, &package.manifest, store, &mut journal)?;
         }
         let files = SettingsFiles::read(&machine.root, name)?;

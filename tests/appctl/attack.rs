@@ -174,3 +174,25 @@ fn links_are_followed_only_where_root_put_them() {
     machine.appctl(&["config", "set", "notes", "number=7"]).ok();
     assert!(machine.read("/srv-conf/app.ini").contains("number = 7"));
 }
+
+/// A kernel, or a sandbox, without openat2(2): every path is walked step by step, to the same end.
+#[test]
+fn without_openat2_nothing_is_different() {
+    let machine = victim();
+    let expected = machine.tree(&["/etc", "/var/lib/notes"]);
+    let walk = |machine: &Machine| {
+        let mut strace = Command::new("strace");
+        strace.args(["-o", "/dev/null", "-e", "trace=openat2", "-e", "inject=openat2:error=ENOSYS"]);
+        strace.args([env!("CARGO_BIN_EXE_appctl"), "--root"]).arg(machine.path("/"));
+        strace.args(["config", "set", "notes", "number=8"]);
+        crate::machine::output(strace, "")
+    };
+    walk(&machine).ok();
+    machine.appctl(&["config", "unset", "notes", "number"]).ok();
+    let mut after = machine.tree(&["/etc", "/var/lib/notes"]);
+    after.retain(|path, _| !path.starts_with("/etc/notes"));
+    assert!(after == expected, "{after:#?}");
+    fs::rename(machine.path("/var/lib/notes/conf"), machine.path("/var/lib/notes/away")).unwrap();
+    std::os::unix::fs::symlink("away", machine.path("/var/lib/notes/conf")).unwrap();
+    assert!(walk(&machine).is(1).stderr.contains("not followed"));
+}

@@ -91,3 +91,15 @@ fn a_note_for_a_service_outlives_a_kill_and_is_gone_after_the_converge() {
     assert_eq!(output["services"][0]["action"], "no-manager");
     assert!(!machine.read("/var/lib/appctl/notes/journal").contains("\"web\""));
 }
+
+/// The writer of the answers keeps its end of the pipe open, as a shell's function may.
+#[test]
+fn an_empty_line_ends_the_answers() {
+    let machine = Machine::with_notes();
+    let mut shell = std::process::Command::new("sh");
+    let script = "{ printf 'listen=0.0.0.0:80\\n\\n'; sleep 30; } | { timeout 20 \"$1\" --root \"$2\" maint postinst notes configure '' --answers; echo $?; kill 0; }";
+    shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_appctl")]).arg(machine.path("/"));
+    std::os::unix::process::CommandExt::process_group(&mut shell, 0);
+    assert_eq!(crate::machine::output(shell, "").stdout, "0\n");
+    assert!(machine.read("/etc/notes/notes.ini").contains("listen = 0.0.0.0:80\n"));
+}

@@ -118,6 +118,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The faults so far.
+    pub fn faults(self) -> Vec<Diagnostic> {
+        self.faults
+    }
+
     /// Every fault, with those of fields that nobody has asked for. `others`:
     /// fields that other stanzas of this kind may have, and which.
     pub fn finish(mut self, others: &[(&'static str, &str)]) -> Vec<Diagnostic> {
