@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::expand;
 use super::health;
 use super::ini::{self, Document, Entry, Section};
 use super::program::{self, Group, Kind, Program};
@@ -322,6 +323,16 @@ impl Reader<'_> {
             if described.backend == Choice::Supervisord && !described.directives.is_empty() {
                 let hint = "give it backend = systemd or auto, or remove the section";
                 self.fault(line, format!("[systemd…:{name}], but '{name}' runs under supervisord"), hint);
+            }
+            // The fragment has other names of sections, and so the program's in their place.
+            let section = self.document.sections[described.section].clone();
+            let is_cut = |entry: &&Entry| {
+                let formats = expand::formats(&entry.value, "program_name");
+                formats.iter().any(|format| format != "s")
+            };
+            if let Some(entry) = section.entries.iter().find(is_cut) {
+                let message = format!("'{}' formats the program's name", entry.key);
+                self.fault(entry.line, message, "write %(program_name)s, or the name itself");
             }
             if described.socket.is_some() && described.program.kind == Kind::Fcgi {
                 let hint = "remove [x-socket]: the program's own socket is passed to it";

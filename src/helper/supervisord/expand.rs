@@ -55,22 +55,6 @@ pub fn number(format: &str, number: i64) -> Result<String, String> {
     expand(&format!("%(n){format}"), &names)
 }
 
-/// `text` with the names of `known` replaced and everything else left as it is.
-pub fn partly(text: &str, known: &Names) -> Result<String, String> {
-    let mut expanded = String::with_capacity(text.len());
-    for piece in pieces(text)? {
-        match piece {
-            Piece::Literal(text) => expanded.push_str(text),
-            Piece::Percent => expanded.push_str("%%"),
-            Piece::Named { name, format } => match known.get(name) {
-                Some(value) => expanded.push_str(&format.apply(name, value)?.replace('%', "%%")),
-                None => expanded.push_str(&format!("%({name}){}", format.text())),
-            },
-        }
-    }
-    Ok(expanded)
-}
-
 fn lookup<'a>(name: &str, names: &'a Names) -> Result<&'a Value, String> {
     names.get(name).ok_or_else(|| format!("%({name})s is not known here"))
 }
@@ -235,10 +219,5 @@ mod tests {
         for text in ["%", "50% off", "%(a)d", "%(b)s", "%(a", "%(a)", "%(a)q", "%s"] {
             assert!(expand(text, &names()).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn replaces_a_part_and_leaves_the_rest() {
-        assert_eq!(partly("%(a)s-%(x)02d-%%", &names()).unwrap(), "text-%(x)02d-%%");
     }
 }
