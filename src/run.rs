@@ -6,6 +6,8 @@
 
 #[cfg(feature = "appconfig")]
 pub mod appconfig;
+#[cfg(feature = "supervisord")]
+pub mod supervisord;
 #[cfg(feature = "venv")]
 pub mod venv;
 

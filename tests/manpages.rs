@@ -14,16 +14,21 @@ use std::process::Command as Process;
 
 use clap::Command;
 use clap_complete::{Generator, Shell};
-use deb_build_app::helper::appconfig;
 use deb_build_app::helper::venv::{cli::Options, settings};
+use deb_build_app::helper::{appconfig, supervisord};
 use deb_build_app::manual;
 use deb_build_app::run::venv::place;
 
 /// Each program, and the spelling with a hyphen that it answers to.
-fn commands() -> [(&'static str, &'static str, Command); 4] {
+fn commands() -> [(&'static str, &'static str, Command); 5] {
     [
         ("appctl", "appctl", deb_build_app::appctl::cli::command()),
         ("dh_appconfig", "dh-appconfig", deb_build_app::cli::command::<appconfig::cli::Options>("dh_appconfig")),
+        (
+            "dh_supervisord",
+            "dh-supervisord",
+            deb_build_app::cli::command::<supervisord::cli::Options>("dh_supervisord"),
+        ),
         ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
         ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
     ]

@@ -92,11 +92,32 @@ pub struct Set {
 /// `appctl service …`
 #[derive(Debug, Subcommand)]
 pub enum Service {
-    /// Restart or reload what runs with an older configuration, once
+    /// Start, restart or reload what needs it, each program once
     Converge {
         /// The package
         package: String,
     },
+    /// Show each process
+    Status(Programs),
+    /// Start what does not run
+    Start(Programs),
+    /// Stop what runs
+    Stop(Programs),
+    /// Stop and start, one process after another
+    Restart(Programs),
+    /// Let programs start by themselves
+    Enable(Programs),
+    /// Keep programs from starting by themselves, and stop them
+    Disable(Programs),
+}
+
+/// What `appctl service …` is about.
+#[derive(Debug, Args)]
+pub struct Programs {
+    /// The package
+    pub package: String,
+    /// One of its programs; all of them where it is left out
+    pub program: Option<String>,
 }
 
 /// `appctl maint`

@@ -17,6 +17,7 @@ pub mod maint;
 pub mod mask;
 pub mod package;
 pub mod process;
+pub mod programs;
 pub mod render;
 pub mod report;
 pub mod secrets;
@@ -41,7 +42,9 @@ use self::cli::{Arguments, Command, Config, Service};
 use self::decide::State;
 use self::fs::Root;
 use self::package::Package;
+use self::programs::{Fleet, Verb};
 use self::service::{Action, Outcome};
+use self::store::Store;
 use self::work::{Access, Applied, Change, Work};
 use crate::configuration::layer::{self, Source};
 use crate::configuration::setting::{Kind, Setting};
@@ -142,7 +145,7 @@ fn run(machine: &Machine, command: Command) -> Result<Ending> {
         Command::Config(Config::Apply { package }) => {
             each(machine, package, |machine, package| alter(machine, package, &Change::default()))
         }
-        Command::Service(Service::Converge { package }) => converge(machine, &package),
+        Command::Service(service) => serve(machine, &service),
         Command::Maint(call) => maint::run(machine, &call),
     }
 }
@@ -337,14 +340,60 @@ fn severity(machine: &Machine) -> crate::error::Severity {
     if machine.in_maintainer_script { crate::error::Severity::Warning } else { crate::error::Severity::Error }
 }
 
+fn serve(machine: &Machine, service: &Service) -> Result<Ending> {
+    let (verb, named) = match service {
+        Service::Converge { package } => return converge(machine, package),
+        Service::Status(named) => return fleet(machine, &named.package, None)?.status(named.program.as_deref()),
+        Service::Start(named) => (Verb::Start, named),
+        Service::Stop(named) => (Verb::Stop, named),
+        Service::Restart(named) => (Verb::Restart, named),
+        Service::Enable(named) => (Verb::Enable, named),
+        Service::Disable(named) => (Verb::Disable, named),
+    };
+    // A package without programs gets no state either.
+    fleet(machine, &named.package, None)?;
+    let store = Store::open(&machine.root, &named.package, true)?;
+    let outcomes = fleet(machine, &named.package, store.as_ref())?.act(verb, named.program.as_deref())?;
+    said(machine, &named.package, &outcomes)
+}
+
+/// The programs of a package that has some.
+fn fleet<'a>(machine: &'a Machine, package: &str, store: Option<&Store>) -> Result<Fleet<'a>> {
+    Fleet::open(machine, package, store)?.ok_or_else(|| {
+        Diagnostic::error(format!("the package '{package}' has no programs that appctl knows"))
+            .hint("is it installed? /usr/share/appctl has the packages that appctl knows")
+            .into()
+    })
+}
+
 fn converge(machine: &Machine, package: &str) -> Result<Ending> {
-    let mut work = Work::open(machine, package, Access::Finish)?;
-    work.settle()?;
-    let outcomes = work.converge()?;
-    if machine.json {
-        machine.printer.output(&report::object(package, [("services", report::services(&outcomes))]));
+    let mut outcomes = Vec::new();
+    let mut is_fatal = false;
+    let has_programs = programs::load(&machine.root, package)?.is_some();
+    if has_programs {
+        // The lock is let go of before the journal's holder takes it.
+        let store = Store::open(&machine.root, package, true)?;
+        if let (Some(store), Some(fleet)) = (&store, Fleet::open(machine, package, store.as_ref())?) {
+            outcomes = fleet.converge(store)?;
+            is_fatal = outcomes.iter().any(|outcome| fleet.is_fatal(outcome));
+        }
     }
-    Ok(say_converged(machine, &outcomes))
+    // What has just started has read its configuration, and is left alone.
+    if !has_programs || package::all(&machine.root)?.iter().any(|known| known == package) {
+        let mut work = Work::open(machine, package, Access::Finish)?;
+        work.settle()?;
+        outcomes.extend(work.converge()?);
+    }
+    let ending = said(machine, package, &outcomes)?;
+    Ok(if is_fatal { Ending::Failed } else { ending })
+}
+
+/// Say what became of the programs, in the asked-for form.
+fn said(machine: &Machine, package: &str, outcomes: &[Outcome]) -> Result<Ending> {
+    if machine.json {
+        machine.printer.output(&report::object(package, [("services", report::services(outcomes))]));
+    }
+    Ok(say_converged(machine, outcomes))
 }
 
 fn diff(machine: &Machine, package: &str) -> Result<Ending> {

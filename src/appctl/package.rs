@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::fs::{Attributes, Root};
+use super::programs;
 use crate::configuration::layer::{self, Effective, Layer};
 use crate::configuration::manifest::{self, File, Manifest};
 use crate::configuration::template::Template;
@@ -37,7 +38,14 @@ pub fn is_name(name: &str) -> bool {
 pub fn all(root: &Root) -> Result<Vec<String>> {
     let mut packages = root.names(MANIFESTS)?.unwrap_or_default();
     packages.retain(|name| is_name(name));
-    Ok(packages)
+    // A package that runs programs and has no settings is here, too.
+    let mut with_manifest = Vec::new();
+    for name in packages {
+        if root.kind(&format!("{MANIFESTS}/{name}/manifest.json"))?.is_some() {
+            with_manifest.push(name);
+        }
+    }
+    Ok(with_manifest)
 }
 
 impl Package {
@@ -75,6 +83,12 @@ impl Package {
         }
         if let Some(path) = paths(&manifest).find(|path| !is_path(path)) {
             return Err(damaged(format!("'{}' is no absolute path", path.escape_default())));
+        }
+        let mut manifest = manifest;
+        if let Some(programs) = programs::load(root, name)? {
+            let described = programs.as_manifest(programs::auto(root)?);
+            manifest.programs.retain(|program| !described.iter().any(|other| other.name == program.name));
+            manifest.programs.extend(described);
         }
         let templates = templates(root, name, &manifest)?;
         Ok(Self { name: name.to_owned(), manifest, bytes, templates })

@@ -122,6 +122,10 @@ pub fn service(outcome: &Outcome) -> Option<String> {
     let what = match outcome.action {
         Action::Restarted => "restarted",
         Action::Reloaded => "reloaded",
+        Action::Started => "started",
+        Action::Stopped => "stopped",
+        Action::Enabled => "enabled",
+        Action::Disabled => "disabled",
         Action::NotRunning => "does not run; it is not started",
         Action::Forbidden => "not restarted, as policy-rc.d says",
         Action::UpToDate | Action::NoManager | Action::Failed => return None,

@@ -23,7 +23,7 @@ use crate::error::{Diagnostic, Result};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How deb-systemd-invoke(1p) says that policy-rc.d has forbidden it.
-const FORBIDDEN: &str = "returned 101";
+pub(super) const FORBIDDEN: &str = "returned 101";
 
 /// What was done about a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,7 +41,15 @@ pub enum Action {
     Forbidden,
     /// Nothing runs in this root.
     NoManager,
-    /// It did not start again.
+    /// It runs now.
+    Started,
+    /// It does not run any more.
+    Stopped,
+    /// It starts by itself from now on.
+    Enabled,
+    /// It does not start by itself any more, and does not run.
+    Disabled,
+    /// It did not start.
     Failed,
 }
 
@@ -174,7 +182,7 @@ fn look(machine: &Machine, program: &Program) -> Result<Seen> {
             if machine.root.kind("/usr/bin/supervisorctl")?.is_none() {
                 return Ok(Seen::NoManager);
             }
-            Ok(supervisord_state(&run(machine, &["supervisorctl", "status", &program.unit])?))
+            Ok(supervisord_state(&run(machine, &supervisorctl("status", program))?))
         }
     }
 }
@@ -219,21 +227,25 @@ fn systemd(machine: &Machine, program: &Program, need: Need) -> Result<Action> {
 }
 
 fn supervisord(machine: &Machine, program: &Program) -> Result<Action> {
-    if machine.in_maintainer_script && !is_allowed(machine)? {
+    if machine.in_maintainer_script && !is_allowed(machine, "restart")? {
         return Ok(Action::Forbidden);
     }
     // supervisord has no reload of a program.
-    let ended = run(machine, &["supervisorctl", "restart", &program.unit])?;
+    let ended = run(machine, &supervisorctl("restart", program))?;
     succeeded(program, &ended, Action::Restarted, &format!("supervisorctl tail {} stderr", program.unit))
 }
 
+fn supervisorctl<'a>(verb: &'a str, program: &'a Program) -> Vec<&'a str> {
+    ["supervisorctl", verb].into_iter().chain(program.unit.split_whitespace()).collect()
+}
+
 /// What policy-rc.d(8) says about supervisor's programs: only 0 and 104 are a yes.
-fn is_allowed(machine: &Machine) -> Result<bool> {
+pub(super) fn is_allowed(machine: &Machine, verb: &str) -> Result<bool> {
     const POLICY: &str = "/usr/sbin/policy-rc.d";
     if machine.root.kind(POLICY)?.is_none() {
         return Ok(true);
     }
-    Ok(matches!(run(machine, &[POLICY, "supervisor", "restart"])?.status, Some(0 | 104)))
+    Ok(matches!(run(machine, &[POLICY, "supervisor", verb])?.status, Some(0 | 104)))
 }
 
 fn succeeded(program: &Program, ended: &Ended, action: Action, look: &str) -> Result<Action> {
@@ -246,7 +258,8 @@ fn succeeded(program: &Program, ended: &Ended, action: Action, look: &str) -> Re
         .into())
 }
 
-fn run(machine: &Machine, words: &[&str]) -> Result<Ended> {
+/// Run a program of a service manager, with the whole environment.
+pub(super) fn run(machine: &Machine, words: &[&str]) -> Result<Ended> {
     process::run(&Child {
         words: words.iter().map(OsString::from).collect(),
         environment: machine.environment.clone(),

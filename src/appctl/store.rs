@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use super::fs::{Attributes, Dir, Root};
 use super::journal::{self, Journal, digest};
 use super::secrets::{self, Secrets};
+use crate::configuration::program::{self, Programs};
 use crate::error::{Diagnostic, Error, Result};
 
 /// How long another appctl is waited for.
@@ -67,6 +68,16 @@ impl Store {
         };
         let lock = lock(directory.lock_file(LOCK)?, package)?;
         Ok(Some(Self { directory, _lock: lock }))
+    }
+
+    /// The programs as they were converged to last; `None` where they never were.
+    pub fn programs(&self) -> Result<Option<Programs>> {
+        self.json(program::LAST)
+    }
+
+    /// Keep the programs that have been converged to.
+    pub fn write_programs(&self, programs: &Programs) -> Result<()> {
+        self.directory.replace(program::LAST, &self.bytes(program::LAST, programs)?, private())
     }
 
     /// The journal; an empty one where there is none.

@@ -9,6 +9,7 @@
 pub mod escape;
 pub mod layer;
 pub mod manifest;
+pub mod program;
 pub mod setting;
 pub mod template;
 pub mod value;

@@ -4,5 +4,7 @@
 
 #[cfg(feature = "appconfig")]
 pub mod appconfig;
+#[cfg(feature = "supervisord")]
+pub mod supervisord;
 #[cfg(feature = "venv")]
 pub mod venv;

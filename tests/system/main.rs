@@ -16,5 +16,6 @@ mod faults;
 mod installed;
 mod ordinary;
 mod package;
+mod programs;
 mod smoke;
 mod toolkit;

@@ -63,13 +63,37 @@ complete -c appctl -n "__fish_appctl_using_subcommand config; and __fish_seen_su
 complete -c appctl -n "__fish_appctl_using_subcommand config; and __fish_seen_subcommand_from apply" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
 complete -c appctl -n "__fish_appctl_using_subcommand config; and __fish_seen_subcommand_from apply" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
 complete -c appctl -n "__fish_appctl_using_subcommand config; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help'
-complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
-complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
-complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge" -s h -l help -d 'Print help'
-complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge" -f -a "converge" -d 'Restart or reload what runs with an older configuration, once'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -s h -l help -d 'Print help'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -f -a "converge" -d 'Start, restart or reload what needs it, each program once'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -f -a "status" -d 'Show each process'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -f -a "start" -d 'Start what does not run'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -f -a "stop" -d 'Stop what runs'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -f -a "restart" -d 'Stop and start, one process after another'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -f -a "enable" -d 'Let programs start by themselves'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and not __fish_seen_subcommand_from converge status start stop restart enable disable" -f -a "disable" -d 'Keep programs from starting by themselves, and stop them'
 complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from converge" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
 complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from converge" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
 complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from converge" -s h -l help -d 'Print help'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from status" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from status" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from start" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from start" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from stop" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from stop" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from restart" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from restart" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from enable" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from enable" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from enable" -s h -l help -d 'Print help'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from disable" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from disable" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
+complete -c appctl -n "__fish_appctl_using_subcommand service; and __fish_seen_subcommand_from disable" -s h -l help -d 'Print help'
 complete -c appctl -n "__fish_appctl_using_subcommand maint" -l root -d 'Work on the system in this directory, with its accounts' -r -f -a "(__fish_complete_directories)"
 complete -c appctl -n "__fish_appctl_using_subcommand maint" -l json -d 'Answer in JSON, an object a package, each on a line of its own'
 complete -c appctl -n "__fish_appctl_using_subcommand maint" -s h -l help -d 'Print help'

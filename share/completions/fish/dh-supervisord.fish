@@ -1,0 +1,1 @@
+complete -c dh-supervisord -w dh_supervisord
