@@ -4,14 +4,24 @@
 //! `bin → run → {cli, input, helper, apply, message}`, `helper → {debian, render, plan}`,
 //! `apply → plan`. ARCHITECTURE.md has the reasons.
 
+#[cfg(feature = "appctl")]
+pub mod appctl;
+#[cfg(feature = "helper")]
 pub mod apply;
+#[cfg(feature = "helper")]
 pub mod cli;
+pub mod configuration;
+#[cfg(feature = "helper")]
 pub mod debian;
 pub mod error;
+#[cfg(feature = "helper")]
 pub mod helper;
+#[cfg(feature = "helper")]
 pub mod input;
 pub mod manual;
 pub mod message;
 pub mod plan;
+#[cfg(feature = "helper")]
 pub mod render;
+#[cfg(feature = "helper")]
 pub mod run;

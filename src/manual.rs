@@ -36,6 +36,46 @@ pub fn options_region(command: &Command) -> String {
     text
 }
 
+/// Every command below this one that is not hidden, with its words and its help,
+/// as roff; nothing where there are none.
+pub fn commands_region(command: &Command) -> String {
+    let mut text = String::new();
+    commands(command, command.get_name(), &mut text);
+    text
+}
+
+fn commands(command: &Command, words: &str, text: &mut String) {
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        let words = format!("{words} {}", sub.get_name());
+        if sub.has_subcommands() {
+            commands(sub, &words, text);
+            continue;
+        }
+        let _ = writeln!(text, ".TP\n\\fB{}\\fR{}", escaped(&words), arguments(sub));
+        let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(text, "{}", wrapped(&escaped(&format!("{about}."))));
+    }
+}
+
+/// A command's arguments, and the options that are its own.
+fn arguments(command: &Command) -> String {
+    let shown = |argument: &&Arg| !argument.is_hide_set() && !argument.is_global_set();
+    let mut text = String::new();
+    for argument in command.get_arguments().filter(shown) {
+        let name = match argument.get_long() {
+            Some(long) => format!("\\fB\\-\\-{}\\fR", escaped(long)),
+            None => {
+                let values = argument.get_value_names().unwrap_or_default();
+                format!("\\fI{}\\fR", values.iter().map(|name| escaped(name)).collect::<Vec<_>>().join(" "))
+            }
+        };
+        let several = matches!(argument.get_action(), clap::ArgAction::Append);
+        let name = if several { format!("{name}...") } else { name };
+        let _ = if argument.is_required_set() { write!(text, " {name}") } else { write!(text, " [{name}]") };
+    }
+    text
+}
+
 /// `.BR \-p ", " \-\-package " \fIPACKAGE\fR"`: names in bold, the value in italics.
 fn names(argument: &Arg) -> String {
     let short = argument.get_short().map(|short| format!("\\fB\\-{short}\\fR"));

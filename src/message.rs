@@ -3,9 +3,7 @@
 //! Format and colours follow debhelper's `Dh_Lib.pm` (`error`, `warning`,
 //! `verbose_print`): `TOOL: error: …`, a tab before each shown action.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one module that prints")]
-
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use crate::error::{Diagnostic, Error, Severity};
 use crate::plan::Plan;
@@ -34,9 +32,9 @@ impl Printer {
             Severity::Warning => ("warning", "33"),
         };
         let word = self.paint(word, code);
-        eprintln!("{}: {word}: {diagnostic}", self.tool);
+        self.plain(&format!("{}: {word}: {diagnostic}\n", self.tool));
         if let Some(hint) = &diagnostic.hint {
-            eprintln!("{}: {}: {hint}", self.tool, self.paint("hint", "36"));
+            self.plain(&format!("{}: {}: {hint}\n", self.tool, self.paint("hint", "36")));
         }
     }
 
@@ -50,7 +48,7 @@ impl Printer {
     /// A line about the run that is no fault; silent under DH_QUIET or `terse`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{}: {text}", self.tool);
+            self.plain(&format!("{}: {text}\n", self.tool));
         }
     }
 
@@ -58,14 +56,21 @@ impl Printer {
     pub fn plan(&self, plan: &Plan) {
         if self.verbose && !self.quiet {
             for line in plan.to_string().lines() {
-                println!("\t{line}");
+                self.output(&format!("\t{line}\n"));
             }
         }
     }
 
     /// Text that was asked for (`--version`, `--from-dh-virtualenv`), as it is.
     pub fn output(&self, text: &str) {
-        print!("{text}");
+        // A reader that has gone away, as in `… | head`, wants no more; print! would panic.
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Text for standard error, as it is.
+    pub fn plain(&self, text: &str) {
+        let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
     fn paint(&self, word: &str, code: &str) -> String {

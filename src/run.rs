@@ -4,6 +4,8 @@
 //! Mirrors `init` and `END` of debhelper's `Dh_Lib.pm`; what a helper does is
 //! in its body.
 
+#[cfg(feature = "appconfig")]
+pub mod appconfig;
 #[cfg(feature = "venv")]
 pub mod venv;
 

@@ -358,3 +358,42 @@ fn an_add_on_that_removes_an_anchor_is_an_error() {
         assert!(!run.success && run.text.contains("another add-on has removed dh_auto_test"), "{}", run.text);
     }
 }
+
+/// `dh_appconfig` where it stands in the sequence, with the add-on appconfig instead of venv.
+const APPCONFIG: [&str; 5] = ["--buildsystem=none", "--without", "venv", "--with", "appconfig"];
+
+#[test]
+fn dh_appconfig_runs_after_all_that_installs_and_before_the_scripts_are_put_together() {
+    for (debhelper, compat) in all() {
+        let source = Source::new(debhelper, *compat, "Build-Depends");
+        source.script("bin/dh_appconfig", "#!/bin/sh\n");
+        for file in ["service", "init", "config", "templates", "install"] {
+            source.write(&format!("debian/foo.{file}"), "x\n");
+        }
+        for sequence in ["binary", "binary-arch", "binary-indep"] {
+            let commands = source.sequence(sequence, &APPCONFIG);
+            let at = |command| position(&commands, command);
+            let own = at("dh_appconfig").unwrap_or_else(|| panic!("{sequence}: {commands:?}"));
+            for earlier in ["dh_install", "dh_installdebconf", "dh_installinit", "dh_installsystemd"] {
+                assert!(at(earlier).is_none_or(|at| at < own), "{sequence} {earlier}");
+            }
+            assert!(at("dh_installsystemd").is_some() || sequence == "binary-indep", "{commands:?}");
+            for late in ["dh_fixperms", "dh_installdeb", "dh_gencontrol"] {
+                assert!(at(late) > Some(own), "{sequence} {late}");
+            }
+        }
+    }
+}
+
+/// dh reads the promise in the program itself.
+#[test]
+fn dh_leaves_dh_appconfig_out_where_no_package_has_a_file() {
+    for (debhelper, compat) in all() {
+        // Under --no-act dh leaves nothing out, but for its own tests.
+        let source = Source::new(debhelper, *compat, "Build-Depends").with("DH_INTERNAL_TEST_CAN_SKIP", "1");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dh_appconfig"), source.path().join("bin/dh_appconfig")).unwrap();
+        assert_eq!(position(&source.sequence("binary", &APPCONFIG), "dh_appconfig"), None);
+        source.write("debian/foo-doc.appconfig", "Format: 1\n");
+        assert!(position(&source.sequence("binary", &APPCONFIG), "dh_appconfig").is_some());
+    }
+}

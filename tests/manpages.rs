@@ -14,13 +14,16 @@ use std::process::Command as Process;
 
 use clap::Command;
 use clap_complete::{Generator, Shell};
+use deb_build_app::helper::appconfig;
 use deb_build_app::helper::venv::{cli::Options, settings};
 use deb_build_app::manual;
 use deb_build_app::run::venv::place;
 
 /// Each program, and the spelling with a hyphen that it answers to.
-fn commands() -> [(&'static str, &'static str, Command); 2] {
+fn commands() -> [(&'static str, &'static str, Command); 4] {
     [
+        ("appctl", "appctl", deb_build_app::appctl::cli::command()),
+        ("dh_appconfig", "dh-appconfig", deb_build_app::cli::command::<appconfig::cli::Options>("dh_appconfig")),
         ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
         ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
     ]
@@ -52,7 +55,7 @@ fn options_in_the_manual_pages_are_those_of_the_programs() {
         let text = page(tool);
         let (head, rest) = text.split_once(&format!("{}\n", manual::BEGIN)).expect("the page has a generated part");
         let (_, tail) = rest.split_once(manual::END).expect("the generated part has an end");
-        let region = manual::options_region(&command);
+        let region = manual::commands_region(&command) + &manual::options_region(&command);
         compare(&format!("man/{tool}.1"), &format!("{head}{}\n{region}{}{tail}", manual::BEGIN, manual::END));
     }
 }
@@ -63,6 +66,24 @@ fn every_field_has_its_paragraph() {
     for field in settings::FIELDS {
         let heading = format!(".TP\n.B {}:\n", field.replace('-', "\\-"));
         assert!(text.contains(&heading), "dh_venv(1) does not explain the field {field}");
+    }
+}
+
+#[test]
+fn every_field_type_and_escaper_of_configuration_has_its_paragraph() {
+    let text = page("dh_appconfig").replace("\\-", "-");
+    for field in
+        appconfig::description::STANZAS.iter().flat_map(|(first, fields)| std::iter::once(first).chain(*fields))
+    {
+        assert!(text.contains(&format!(".TP\n.B {field}:\n")), "dh_appconfig(1) does not explain the field {field}");
+    }
+    for name in appconfig::description::TYPES {
+        assert!(text.contains(&format!(".TP\n.B {name}\n")), "dh_appconfig(1) does not explain the type {name}");
+    }
+    let (_, section) = text.split_once("\n.SH ESCAPERS\n").unwrap();
+    let (section, _) = section.split_once("\n.SH ").unwrap();
+    for (name, _) in appconfig::description::ESCAPES {
+        assert!(section.contains(name), "dh_appconfig(1) does not explain the escaper {name}");
     }
 }
 
@@ -123,21 +144,24 @@ fn completions_are_those_of_the_programs() {
     for (tool, hyphen, command) in commands() {
         let bash: String = completion(Shell::Bash, &command, tool)
             .lines()
-            .map(|line| match line.trim_start().starts_with("complete -F ") {
+            .map(|line| match line.trim_start().starts_with("complete -F ") && hyphen != tool {
                 true => format!("{line} {hyphen}\n"),
                 false => format!("{line}\n"),
             })
             .collect();
-        assert!(bash.contains(&format!("{tool} {hyphen}\n")));
+        assert!(bash.contains(&format!("{tool} {hyphen}\n")) || hyphen == tool);
         compare(&format!("share/completions/bash/{tool}"), &bash);
 
         let zsh = completion(Shell::Zsh, &command, tool);
-        let zsh = zsh.replacen(&format!("#compdef {tool}\n"), &format!("#compdef {tool} {hyphen}\n"), 1);
-        assert!(zsh.starts_with(&format!("#compdef {tool} {hyphen}\n")));
+        let names = if hyphen == tool { tool.to_owned() } else { format!("{tool} {hyphen}") };
+        let zsh = zsh.replacen(&format!("#compdef {tool}\n"), &format!("#compdef {names}\n"), 1);
+        assert!(zsh.starts_with(&format!("#compdef {names}\n")));
         compare(&format!("share/completions/zsh/_{tool}"), &zsh);
 
         compare(&format!("share/completions/fish/{tool}.fish"), &completion(Shell::Fish, &command, tool));
-        compare(&format!("share/completions/fish/{hyphen}.fish"), &format!("complete -c {hyphen} -w {tool}\n"));
+        if hyphen != tool {
+            compare(&format!("share/completions/fish/{hyphen}.fish"), &format!("complete -c {hyphen} -w {tool}\n"));
+        }
     }
 }
 

@@ -2,5 +2,7 @@
 //!
 //! No helper imports another, reads, writes, prints or starts a process.
 
+#[cfg(feature = "appconfig")]
+pub mod appconfig;
 #[cfg(feature = "venv")]
 pub mod venv;

@@ -7,10 +7,12 @@
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 #![allow(unused_imports, reason = "each test crate uses a part of it")]
 
+mod boot;
 mod image;
 mod package;
 mod session;
 
+pub use boot::Booted;
 pub use image::{Kind, Suite, cache_dir, repository, target_dir, uv};
 pub use package::{build, build_session, example_debs, toolkit_debs};
 pub use session::{Output, Running, Session};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::configuration::runtime;
 use crate::harness::Suite;
 use crate::on_both_suites;
 use crate::package::{Built, Source, built, target, workshop};
@@ -25,8 +26,7 @@ fn uv(suite: Suite) -> Arc<Built> {
 fn flask_runs_as_its_own_user_and_answers_http(suite: Suite) {
     let session = target(suite);
     session.ok("for tool in gcc cc pip pip3; do ! command -v $tool; done");
-    session.install(&[notes(suite).deb()]);
-    session.ok("useradd --system --home-dir /var/lib/notes --create-home --user-group notes");
+    session.install(&[runtime(suite).as_path(), notes(suite).deb()]);
     let service = session.as_user("notes");
     service.ok("notes init-db && notes add 'It runs'");
     let server = service.spawn("exec /usr/lib/notes/venv/bin/gunicorn --bind 127.0.0.1:8000 'notes:create_app()'");

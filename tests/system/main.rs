@@ -8,9 +8,11 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod configuration;
 mod contents;
 mod debhelper;
 mod examples;
+mod faults;
 mod installed;
 mod package;
 mod smoke;

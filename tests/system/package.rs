@@ -111,6 +111,13 @@ impl Source {
         self
     }
 
+    /// Leaves a file out.
+    #[must_use]
+    pub fn without(mut self, path: &str) -> Source {
+        assert!(self.files.remove(path).is_some(), "no {path}");
+        self
+    }
+
     #[must_use]
     pub fn version(mut self, version: &str) -> Source {
         self.version = version.to_owned();

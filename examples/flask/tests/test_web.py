@@ -64,5 +64,12 @@ class WebTest(unittest.TestCase):
         self.assertEqual(reply.status_code, 303)
 
 
+    def test_a_session_needs_a_key(self):
+        # Without one the page works and says nothing; with one it says what was done.
+        self.assertNotIn("was added", self.client.post("/", data={"text": "a"}, follow_redirects=True).text)
+        self.client.application.secret_key = "k" * 32
+        self.assertIn("Note 2 was added", self.client.post("/", data={"text": "b"}, follow_redirects=True).text)
+
+
 if __name__ == "__main__":
     unittest.main()

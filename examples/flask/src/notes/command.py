@@ -1,36 +1,48 @@
-"""The ``notes`` command: init-db, add, list."""
+"""The ``notes`` command: check-config, init-db, add, list."""
 
 import argparse
 import sys
+from contextlib import closing
 from importlib.metadata import version
 
 from sqlalchemy.exc import OperationalError
 
+from notes import settings
 from notes.store import Store
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; 0 done, 1 failed, 2 wrong command line."""
     options = _parser().parse_args(arguments)
-    store = Store(options.database)
     try:
-        return options.run(store, options)
+        values = settings.load(options.config)
+        if options.run is None:
+            return 0
+        with closing(Store(options.database or values.database)) as store:
+            return _on(store, options)
     except ValueError as error:
         print(f"notes: {error}", file=sys.stderr)
+    return 1
+
+
+def _on(store: Store, options: argparse.Namespace) -> int:
+    try:
+        return options.run(store, options)
     except OperationalError as error:
         print(f"notes: database {store.path}: {error.orig}", file=sys.stderr)
         print("notes: NOTES_DATABASE names another file, 'notes init-db' makes a new one", file=sys.stderr)
-    finally:
-        store.close()
     return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="notes", description="Keeps notes in a database file.")
     parser.add_argument("--version", action="version", version=f"notes {version('notes')}")
-    parser.add_argument("--database", metavar="FILE", help="the database (default: $NOTES_DATABASE)")
+    parser.add_argument("--config", metavar="FILE", help=f"the configuration (default: {settings.DEFAULT_FILE})")
+    parser.add_argument("--database", metavar="FILE", help="the database, whatever the configuration says")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
+    check = commands.add_parser("check-config", help="say whether the configuration is right")
+    check.set_defaults(run=None)
     init = commands.add_parser("init-db", help="make the database; an existing one keeps its notes")
     init.set_defaults(run=_init)
     add = commands.add_parser("add", help="add a note")

@@ -1,12 +1,10 @@
 """The notes in their database. Knows nothing of HTTP or terminals."""
 
-import os
 from datetime import datetime, timezone
 
 from sqlalchemy import URL, DateTime, Engine, String, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-DEFAULT_DATABASE = "/var/lib/notes/notes.db"
 MAXIMUM_LENGTH = 4000
 
 
@@ -31,8 +29,8 @@ class Note(Base):
 class Store:
     """A database file with notes in it."""
 
-    def __init__(self, path: str | None = None) -> None:
-        self.path = path or os.environ.get("NOTES_DATABASE") or DEFAULT_DATABASE
+    def __init__(self, path: str) -> None:
+        self.path = path
         self.engine: Engine = create_engine(URL.create("sqlite", database=self.path))
         event.listen(self.engine, "connect", _configure)
 

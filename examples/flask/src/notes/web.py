@@ -1,17 +1,20 @@
 """The application: routes in, JSON or HTML out."""
 
-from flask import Flask, Response, abort, jsonify, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, flash, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from notes import settings
 from notes.store import MAXIMUM_LENGTH, Store
 
 
 def create_app(database: str | None = None) -> Flask:
-    """The WSGI application on the given database file (default: $NOTES_DATABASE)."""
+    """The WSGI application, as its settings say; `database` names another file."""
+    values = settings.load()
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
-    store = Store(database)
+    app.config["SECRET_KEY"] = values.session_key
+    store = Store(database or values.database)
     app.extensions["notes"] = store
 
     @app.get("/health")
@@ -32,9 +35,11 @@ def create_app(database: str | None = None) -> Flask:
     def add_from_page() -> Response:
         _refuse_foreign_origin()
         try:
-            store.add(request.form.get("text"))
+            note = store.add(request.form.get("text"))
         except ValueError as error:
             abort(400, str(error))
+        if app.secret_key:
+            flash(f"Note {note.id} was added.")
         return redirect(url_for("page"), 303)
 
     @app.get("/api/notes")

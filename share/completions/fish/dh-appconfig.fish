@@ -1,0 +1,1 @@
+complete -c dh-appconfig -w dh_appconfig

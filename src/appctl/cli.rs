@@ -1,0 +1,117 @@
+//! The command line of appctl, as typed; what it means is in [`super`].
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+/// Configuration of packaged services.
+#[derive(Debug, Parser)]
+#[command(name = "appctl", version, disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(about = "Show and change the configuration of packaged services")]
+pub struct Arguments {
+    /// Work on the system in this directory, with its accounts
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub root: Option<PathBuf>,
+    /// Answer in JSON, an object a package, each on a line of its own
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show in what state the configuration of a package is
+    Status {
+        /// The package; all of them where none is named
+        package: Option<String>,
+    },
+    /// Show, change and apply settings
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(Config),
+    /// Take care of a package's services
+    #[command(subcommand, arg_required_else_help = true)]
+    Service(Service),
+    /// Do the part of a maintainer script; called by generated scripts alone
+    #[command(hide = true)]
+    Maint(Maint),
+}
+
+/// `appctl config …`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Show the settings that count, and where each comes from
+    Show {
+        /// The package
+        package: String,
+        /// One setting; its value alone is shown
+        key: Option<String>,
+    },
+    /// Change settings, and bring about what follows
+    Set(Set),
+    /// Go back to what the other layers say; a secret is made anew
+    Unset {
+        /// The package
+        package: String,
+        /// The settings
+        #[arg(required = true)]
+        key: Vec<String>,
+    },
+    /// Show what applying would change; exit status 3 where it would change anything
+    Diff {
+        /// The package
+        package: String,
+    },
+    /// Render every file and let its check look at it; change nothing
+    Check {
+        /// The package
+        package: String,
+    },
+    /// Bring the files up to date with the settings
+    Apply {
+        /// The packages; all of them where none is named
+        package: Vec<String>,
+    },
+}
+
+/// `appctl config set`
+#[derive(Debug, Args)]
+pub struct Set {
+    /// The package
+    pub package: String,
+    /// Settings and their values; with --stdin the name of one setting
+    #[arg(required = true, value_name = "KEY=VALUE")]
+    pub setting: Vec<String>,
+    /// Read the value from standard input, as every secret must be
+    #[arg(long)]
+    pub stdin: bool,
+}
+
+/// `appctl service …`
+#[derive(Debug, Subcommand)]
+pub enum Service {
+    /// Restart or reload what runs with an older configuration, once
+    Converge {
+        /// The package
+        package: String,
+    },
+}
+
+/// `appctl maint`
+#[derive(Debug, Args)]
+pub struct Maint {
+    /// postinst, prerm or postrm
+    pub script: String,
+    /// The package
+    pub package: String,
+    /// The script's own arguments; --answers: debconf's answers come on standard input
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+/// The definition, for the manual page and completions.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}

@@ -1,0 +1,539 @@
+//! What an apply does to each path, decided from values alone.
+//!
+//! [`decide`] takes what the manifest and the settings make ([`Wanted`]), what
+//! the journal knows, and what is on the disk ([`Snapshot`]), and gives a
+//! [`Decision`]: steps in the order in which they are safe, and a word about each
+//! path. Nothing here reads or writes a file.
+//!
+//! The rules, which are ucf(1)'s without its questions: what the administrator
+//! has edited is kept, and the new version put beside it; what he has deleted
+//! stays deleted; an owner or mode that he has changed stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::fs::{Attributes, Contents};
+use super::journal::{FileRecord, Journal, PendingFile, digest};
+use crate::configuration::manifest::OnChange;
+
+/// What a file, a link and a directory shall be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Files, in the manifest's order.
+    pub files: Vec<WantedFile>,
+    /// Directories and what they are given.
+    pub directories: BTreeMap<String, Attributes>,
+    /// Links and what they hold.
+    pub links: BTreeMap<String, String>,
+}
+
+/// What a file shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedFile {
+    /// Its path.
+    pub path: String,
+    /// Its rendered contents.
+    pub contents: Vec<u8>,
+    /// Owner and mode.
+    pub attributes: Attributes,
+    /// Whether an edit is merged.
+    pub merge: bool,
+    /// What a change of it needs.
+    pub on_change: OnChange,
+}
+
+/// What is on the disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Files that are there.
+    pub files: BTreeMap<String, Contents>,
+    /// What was rendered last, for the files that may be merged.
+    pub rendered: BTreeMap<String, Vec<u8>>,
+    /// Digests of the `.appctl-new` that are there and known to the journal.
+    pub beside: BTreeMap<String, String>,
+    /// Directories that are there.
+    pub directories: BTreeMap<String, Attributes>,
+    /// Links that are there and what they hold; `None`: something else is there.
+    pub links: BTreeMap<String, Option<String>>,
+    /// Paths that the package itself ships now: dpkg's, not ours.
+    pub shipped: BTreeSet<String>,
+}
+
+/// How an administrator finds a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// As it was.
+    Unchanged,
+    /// It was not there before.
+    New,
+    /// It has, or would get, other contents, owner or mode.
+    Changed,
+    /// The administrator has edited it.
+    Edited,
+    /// The administrator has deleted it.
+    Deleted,
+    /// The package has it no longer.
+    Removed,
+}
+
+/// A path and its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The path.
+    pub path: String,
+    /// Its state.
+    pub state: State,
+    /// What was done about it, for people.
+    #[serde(skip)]
+    pub note: Option<String>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Make the directory, or give it an owner and a mode.
+    Directory {
+        /// Its path.
+        path: String,
+        /// Owner and mode.
+        attributes: Attributes,
+    },
+    /// Replace the file in one step.
+    Place {
+        /// Its path.
+        path: String,
+        /// Its new contents.
+        contents: Vec<u8>,
+        /// Owner and mode.
+        attributes: Attributes,
+    },
+    /// Remove the file.
+    Remove {
+        /// Its path.
+        path: String,
+    },
+    /// Rename the file to its name with `.appctl-old`.
+    SetAside {
+        /// Its path.
+        path: String,
+    },
+    /// Make the link hold this.
+    Link {
+        /// Its path.
+        path: String,
+        /// What it holds.
+        target: String,
+    },
+    /// Remove the directory if it is empty.
+    RemoveDirectory {
+        /// Its path.
+        path: String,
+    },
+}
+
+/// What is going to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do, in this order.
+    pub steps: Vec<Step>,
+    /// A word about each path.
+    pub reports: Vec<Report>,
+    /// What the files that are replaced will be.
+    pub files: BTreeMap<String, PendingFile>,
+    /// New versions to keep in `rendered/`, by path; `None`: no longer kept.
+    pub rendered: BTreeMap<String, Option<Vec<u8>>>,
+    /// What the journal knows of files afterwards.
+    pub records: BTreeMap<String, FileRecord>,
+    /// Files that are put in place by a merge.
+    pub merged: BTreeSet<String>,
+}
+
+impl Decision {
+    /// Whether nothing on the disk differs from what it shall be.
+    pub fn is_nothing(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// The path of the new version of an edited file.
+pub fn beside(path: &str) -> String {
+    format!("{path}.appctl-new")
+}
+
+/// The path of an edited file that the package has no longer.
+pub fn aside(path: &str) -> String {
+    format!("{path}.appctl-old")
+}
+
+/// Decide for every path. `unmergeable`: edited files that are kept although
+/// they could be merged, because their check has refused the result.
+pub fn decide(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, unmergeable: &BTreeSet<String>) -> Decision {
+    let mut decision = Decision::default();
+    directories(wanted, journal, snapshot, &mut decision);
+    for file in &wanted.files {
+        let record = journal.files.get(&file.path);
+        match (record, snapshot.files.get(&file.path)) {
+            (None, None) => absent(file, &mut decision),
+            (Some(record), None) => deleted(file, record, snapshot, &mut decision),
+            (record, Some(found)) => present(file, record, found, snapshot, unmergeable, &mut decision),
+        }
+    }
+    links(wanted, journal, snapshot, &mut decision);
+    gone(wanted, journal, snapshot, &mut decision);
+    decision
+}
+
+/// A directory without a record is given what the manifest says, as the package
+/// may ship it; later, only what the administrator has left alone follows the manifest.
+fn directories(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, decision: &mut Decision) {
+    for (path, attributes) in &wanted.directories {
+        let found = snapshot.directories.get(path);
+        let attributes = match (journal.directories.get(path), found) {
+            (Some(record), Some(found)) => kept(*record, *found, *attributes),
+            _ => *attributes,
+        };
+        if found != Some(&attributes) {
+            decision.steps.push(Step::Directory { path: path.clone(), attributes });
+        }
+    }
+}
+
+fn absent(file: &WantedFile, decision: &mut Decision) {
+    let record = FileRecord { rendered: digest(&file.contents), attributes: file.attributes, beside: None };
+    place(file, &file.contents, file.attributes, &record, decision);
+    conclude(file, State::New, None, record, true, decision);
+}
+
+fn deleted(file: &WantedFile, record: &FileRecord, snapshot: &Snapshot, decision: &mut Decision) {
+    remove_beside(&file.path, record, snapshot, decision);
+    let new = FileRecord { rendered: digest(&file.contents), beside: None, ..record.clone() };
+    let is_new = new.rendered != record.rendered;
+    let note = is_new.then(|| "you have deleted it; it stays deleted".to_owned());
+    conclude(file, State::Deleted, note, new, is_new, decision);
+}
+
+fn present(
+    file: &WantedFile,
+    record: Option<&FileRecord>,
+    found: &Contents,
+    snapshot: &Snapshot,
+    unmergeable: &BTreeSet<String>,
+    decision: &mut Decision,
+) {
+    let rendered = digest(&file.contents);
+    let is_known = record.is_some_and(|record| record.rendered == rendered);
+    let is_untouched = record.is_some_and(|record| record.rendered == digest(&found.bytes));
+    let attributes =
+        record.map_or(found.attributes, |record| kept(record.attributes, found.attributes, file.attributes));
+    let mut new =
+        FileRecord { rendered, attributes: file.attributes, beside: record.and_then(|record| record.beside.clone()) };
+    if is_untouched || found.bytes == file.contents {
+        if let Some(record) = record {
+            remove_beside(&file.path, record, snapshot, decision);
+        }
+        new.beside = None;
+        let is_same = found.bytes == file.contents && attributes == found.attributes;
+        if !is_same {
+            place(file, &file.contents, attributes, &new, decision);
+        }
+        let state = if is_same { State::Unchanged } else { State::Changed };
+        return conclude(file, state, None, new, !is_known, decision);
+    }
+    let merged = match record {
+        Some(record) if file.merge && !is_known && !unmergeable.contains(&file.path) => {
+            merge(record, snapshot.rendered.get(&file.path), found, file)
+        }
+        _ => None,
+    };
+    let note = match &merged {
+        Some(_) => Some("you have edited it; the new version is merged into it".to_owned()),
+        None if is_known => None,
+        None => Some(format!("you have edited it; it is kept, and the new version is in {}", beside(&file.path))),
+    };
+    if merged.is_some() {
+        if let Some(record) = record {
+            remove_beside(&file.path, record, snapshot, decision);
+        }
+        new.beside = None;
+        decision.merged.insert(file.path.clone());
+    } else if !is_known {
+        let path = beside(&file.path);
+        decision.steps.push(Step::Place { path, contents: file.contents.clone(), attributes });
+        new.beside = Some(new.rendered.clone());
+    }
+    let contents = merged.as_ref().unwrap_or(&found.bytes);
+    if *contents != found.bytes || attributes != found.attributes {
+        place(file, contents, attributes, &new, decision);
+    }
+    conclude(file, State::Edited, note, new, !is_known, decision);
+}
+
+/// The three-way merge; `None` where the base is not known, or it conflicts.
+fn merge(record: &FileRecord, base: Option<&Vec<u8>>, found: &Contents, file: &WantedFile) -> Option<Vec<u8>> {
+    let base = base.filter(|base| digest(base) == record.rendered)?;
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let merged = diffy::merge(text(base)?, text(&found.bytes)?, text(&file.contents)?);
+    merged.ok().map(String::into_bytes)
+}
+
+/// Owner, group and mode: each as wanted where it is what we gave, else as the administrator has it.
+fn kept(given: Attributes, found: Attributes, wanted: Attributes) -> Attributes {
+    let keep = |given: u32, found: u32, wanted: u32| if given == found { wanted } else { found };
+    Attributes {
+        uid: keep(given.uid, found.uid, wanted.uid),
+        gid: keep(given.gid, found.gid, wanted.gid),
+        mode: keep(given.mode, found.mode, wanted.mode),
+    }
+}
+
+fn place(file: &WantedFile, contents: &[u8], attributes: Attributes, record: &FileRecord, decision: &mut Decision) {
+    decision.steps.push(Step::Place { path: file.path.clone(), contents: contents.to_vec(), attributes });
+    decision.files.insert(
+        file.path.clone(),
+        PendingFile { bytes: digest(contents), attributes, record: record.clone(), on_change: file.on_change.clone() },
+    );
+}
+
+fn conclude(
+    file: &WantedFile,
+    state: State,
+    note: Option<String>,
+    record: FileRecord,
+    is_new: bool,
+    decision: &mut Decision,
+) {
+    if is_new {
+        decision.rendered.insert(file.path.clone(), Some(file.contents.clone()));
+    }
+    decision.reports.push(Report { path: file.path.clone(), state, note });
+    decision.records.insert(file.path.clone(), record);
+}
+
+fn remove_beside(path: &str, record: &FileRecord, snapshot: &Snapshot, decision: &mut Decision) {
+    if record.beside.is_some() && record.beside.as_ref() == snapshot.beside.get(path) {
+        decision.steps.push(Step::Remove { path: beside(path) });
+    }
+}
+
+/// A link that holds something else than we put there is the administrator's, as
+/// is one that he has deleted.
+fn links(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, decision: &mut Decision) {
+    for (path, target) in &wanted.links {
+        let record = journal.links.get(path);
+        let (state, note) = match (record, snapshot.links.get(path)) {
+            (_, Some(Some(found))) if found == target => (State::Unchanged, None),
+            (None, None) => (State::New, None),
+            (Some(_), None) => (State::Deleted, None),
+            (Some(record), Some(Some(found))) if found == record => (State::Changed, None),
+            (record, Some(_)) if record == Some(target) => (State::Edited, None),
+            (_, Some(_)) => {
+                (State::Edited, Some(format!("it is not ours and is kept; the package wants a link to {target}")))
+            }
+        };
+        if matches!(state, State::New | State::Changed) {
+            decision.steps.push(Step::Link { path: path.clone(), target: target.clone() });
+        }
+        decision.reports.push(Report { path: path.clone(), state, note });
+    }
+}
+
+/// What the package has no longer.
+fn gone(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, decision: &mut Decision) {
+    for (path, record) in &journal.files {
+        if wanted.files.iter().any(|file| file.path == *path) {
+            continue;
+        }
+        decision.rendered.insert(path.clone(), None);
+        if snapshot.shipped.contains(path) {
+            continue;
+        }
+        remove_beside(path, record, snapshot, decision);
+        let note = match snapshot.files.get(path) {
+            None => continue,
+            Some(found) if digest(&found.bytes) == record.rendered => {
+                decision.steps.push(Step::Remove { path: path.clone() });
+                "the package has it no longer; it is removed".to_owned()
+            }
+            Some(_) => {
+                decision.steps.push(Step::SetAside { path: path.clone() });
+                format!("the package has it no longer; as you have edited it, it is now {}", aside(path))
+            }
+        };
+        decision.reports.push(Report { path: path.clone(), state: State::Removed, note: Some(note) });
+    }
+    for (path, target) in &journal.links {
+        let is_ours = snapshot.links.get(path) == Some(&Some(target.clone()));
+        if !wanted.links.contains_key(path) && is_ours && !snapshot.shipped.contains(path) {
+            decision.steps.push(Step::Remove { path: path.clone() });
+            decision.reports.push(Report { path: path.clone(), state: State::Removed, note: None });
+        }
+    }
+    for path in journal.directories.keys().rev() {
+        let is_there = snapshot.directories.contains_key(path);
+        if !wanted.directories.contains_key(path) && is_there && !snapshot.shipped.contains(path) {
+            decision.steps.push(Step::RemoveDirectory { path: path.clone() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/etc/notes/notes.ini";
+    const OURS: Attributes = Attributes { uid: 0, gid: 7, mode: 0o640 };
+
+    fn file(contents: &str) -> WantedFile {
+        WantedFile {
+            path: PATH.to_owned(),
+            contents: contents.into(),
+            attributes: OURS,
+            merge: false,
+            on_change: OnChange::None,
+        }
+    }
+
+    fn wanted(contents: &str) -> Wanted {
+        Wanted { files: vec![file(contents)], ..Wanted::default() }
+    }
+
+    fn journal(rendered: &str) -> Journal {
+        let record = FileRecord { rendered: digest(rendered.as_bytes()), attributes: OURS, beside: None };
+        Journal { files: BTreeMap::from([(PATH.to_owned(), record)]), ..Journal::default() }
+    }
+
+    fn there(contents: &str) -> Snapshot {
+        let contents = Contents { bytes: contents.into(), attributes: OURS };
+        Snapshot { files: BTreeMap::from([(PATH.to_owned(), contents)]), ..Snapshot::default() }
+    }
+
+    fn decided(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot) -> Decision {
+        decide(wanted, journal, snapshot, &BTreeSet::new())
+    }
+
+    fn placed(path: &str, contents: &str) -> Step {
+        Step::Place { path: path.to_owned(), contents: contents.into(), attributes: OURS }
+    }
+
+    #[test]
+    fn a_new_file_is_put_there() {
+        let decision = decided(&wanted("1"), &Journal::default(), &Snapshot::default());
+        assert_eq!(decision.steps, [placed(PATH, "1")]);
+        assert_eq!(decision.reports[0].state, State::New);
+    }
+
+    #[test]
+    fn an_untouched_file_follows_and_an_equal_one_is_left_alone() {
+        assert_eq!(decided(&wanted("2"), &journal("1"), &there("1")).steps, [placed(PATH, "2")]);
+        let same = decided(&wanted("1"), &journal("1"), &there("1"));
+        assert!(same.is_nothing() && same.rendered.is_empty());
+    }
+
+    #[test]
+    fn an_edit_is_kept_and_the_new_version_put_beside_it_once() {
+        let decision = decided(&wanted("2"), &journal("1"), &there("mine"));
+        assert_eq!(decision.steps, [placed(&beside(PATH), "2")]);
+        let again = Journal { files: decision.records, ..Journal::default() };
+        assert!(decided(&wanted("2"), &again, &there("mine")).is_nothing());
+    }
+
+    #[test]
+    fn a_file_that_was_there_before_the_package_is_the_administrator_s() {
+        assert_eq!(decided(&wanted("1"), &Journal::default(), &there("mine")).steps, [placed(&beside(PATH), "1")]);
+        assert!(decided(&wanted("1"), &Journal::default(), &there("1")).is_nothing());
+    }
+
+    #[test]
+    fn a_deleted_file_stays_deleted() {
+        let decision = decided(&wanted("2"), &journal("1"), &Snapshot::default());
+        assert!(decision.is_nothing());
+        assert_eq!(decision.reports[0].state, State::Deleted);
+    }
+
+    #[test]
+    fn an_administrator_s_owner_and_mode_stay() {
+        let mut snapshot = there("1");
+        let theirs = Attributes { uid: 0, gid: 4, mode: 0o600 };
+        snapshot.files.get_mut(PATH).unwrap().attributes = theirs;
+        assert!(decided(&wanted("1"), &journal("1"), &snapshot).is_nothing());
+        let steps = decided(&wanted("2"), &journal("1"), &snapshot).steps;
+        assert_eq!(steps, [Step::Place { path: PATH.to_owned(), contents: b"2".into(), attributes: theirs }]);
+    }
+
+    #[test]
+    fn a_new_owner_reaches_an_edited_file_too() {
+        let mut wanted = wanted("1");
+        wanted.files[0].attributes.gid = 9;
+        let steps = decided(&wanted, &journal("1"), &there("mine")).steps;
+        let attributes = Attributes { gid: 9, ..OURS };
+        assert_eq!(steps, [Step::Place { path: PATH.to_owned(), contents: b"mine".into(), attributes }]);
+    }
+
+    #[test]
+    fn a_merge_that_conflicts_is_an_edit_that_is_kept() {
+        let mut wanted = wanted("one\n2\n3\n4\n");
+        wanted.files[0].merge = true;
+        let base = "1\n2\n3\n4\n";
+        let mut snapshot = there("1\n2\n3\nfour\n");
+        snapshot.rendered.insert(PATH.to_owned(), base.into());
+        let decision = decided(&wanted, &journal(base), &snapshot);
+        assert_eq!(decision.steps, [placed(PATH, "one\n2\n3\nfour\n")]);
+        assert_eq!(decision.records[PATH].rendered, digest(b"one\n2\n3\n4\n"));
+        let refused = decide(&wanted, &journal(base), &snapshot, &decision.merged);
+        assert_eq!(refused.steps, [placed(&beside(PATH), "one\n2\n3\n4\n")]);
+        snapshot.files.get_mut(PATH).unwrap().bytes = b"uno\n2\n3\n4\n".to_vec();
+        assert_eq!(decided(&wanted, &journal(base), &snapshot).steps, refused.steps);
+    }
+
+    #[test]
+    fn a_solved_edit_takes_our_new_version_away() {
+        let mut journal = journal("2");
+        journal.files.get_mut(PATH).unwrap().beside = Some(digest(b"2"));
+        let mut snapshot = there("2");
+        snapshot.beside.insert(PATH.to_owned(), digest(b"2"));
+        let steps = decided(&wanted("2"), &journal, &snapshot).steps;
+        assert_eq!(steps, [Step::Remove { path: beside(PATH) }]);
+        snapshot.beside.insert(PATH.to_owned(), digest(b"notes to self"));
+        assert!(decided(&wanted("2"), &journal, &snapshot).is_nothing());
+    }
+
+    #[test]
+    fn what_the_package_has_no_longer_goes_unless_it_was_edited_or_is_dpkg_s_now() {
+        let none = Wanted::default();
+        assert_eq!(decided(&none, &journal("1"), &there("1")).steps, [Step::Remove { path: PATH.to_owned() }]);
+        assert_eq!(decided(&none, &journal("1"), &there("mine")).steps, [Step::SetAside { path: PATH.to_owned() }]);
+        assert!(decided(&none, &journal("1"), &Snapshot::default()).is_nothing());
+        let mut shipped = there("mine");
+        shipped.shipped.insert(PATH.to_owned());
+        assert!(decided(&none, &journal("1"), &shipped).is_nothing());
+    }
+
+    #[test]
+    fn links_are_treated_as_files_are() {
+        let wanted = Wanted { links: BTreeMap::from([("/l".to_owned(), "new".to_owned())]), ..Wanted::default() };
+        let journal = Journal { links: BTreeMap::from([("/l".to_owned(), "old".to_owned())]), ..Journal::default() };
+        let found = |target: Option<&str>| Snapshot {
+            links: BTreeMap::from([("/l".to_owned(), target.map(str::to_owned))]),
+            ..Snapshot::default()
+        };
+        let link = Step::Link { path: "/l".to_owned(), target: "new".to_owned() };
+        assert_eq!(decided(&wanted, &Journal::default(), &Snapshot::default()).steps, std::slice::from_ref(&link));
+        assert_eq!(decided(&wanted, &journal, &found(Some("old"))).steps, [link]);
+        assert!(decided(&wanted, &journal, &Snapshot::default()).is_nothing());
+        assert!(decided(&wanted, &journal, &found(Some("mine"))).is_nothing());
+        assert!(decided(&wanted, &journal, &found(None)).is_nothing());
+    }
+
+    #[test]
+    fn a_directory_is_made_and_follows_the_manifest_where_it_was_left_alone() {
+        let wanted = Wanted { directories: BTreeMap::from([("/d".to_owned(), OURS)]), ..Wanted::default() };
+        let step = Step::Directory { path: "/d".to_owned(), attributes: OURS };
+        assert_eq!(decided(&wanted, &Journal::default(), &Snapshot::default()).steps, [step]);
+        let other = Attributes { mode: 0o700, ..OURS };
+        let journal = Journal { directories: BTreeMap::from([("/d".to_owned(), OURS)]), ..Journal::default() };
+        let found = Snapshot { directories: BTreeMap::from([("/d".to_owned(), other)]), ..Snapshot::default() };
+        assert!(decided(&wanted, &journal, &found).is_nothing());
+    }
+}

@@ -1,0 +1,104 @@
+//! `appctl maint SCRIPT PACKAGE ARGUMENTS…`: the part of a maintainer script
+//! (policy chapter 6) that is appctl's. The arguments are frozen with the
+//! manifest's format, as packages that call it stay on machines for years.
+//!
+//! Only `postinst configure` does anything that can fail. What a later version of
+//! dpkg may call prerm and postrm with is none of our business: exit status 0.
+
+use std::io::Read;
+
+use super::cli::Maint;
+use super::work::{Change, Work};
+use super::{Ending, LONGEST_VALUE, Machine, accept, apply};
+use crate::configuration::layer::{self, Effective};
+use crate::configuration::setting::Setting;
+use crate::error::{Diagnostic, Error, Result};
+
+/// The option after which debconf's answers come on standard input.
+const ANSWERS: &str = "--answers";
+
+/// Do the script's part.
+pub fn run(machine: &Machine, call: &Maint) -> Result<Ending> {
+    let action = call.arguments.first().map(String::as_str).unwrap_or_default();
+    match (call.script.as_str(), action) {
+        ("postinst", "configure") => {
+            let done = configure(machine, call);
+            let Err(error @ Error::Failed(_)) = done else { return done };
+            machine.printer.error(&error);
+            machine.printer.note(&format!("when that is put right: dpkg --configure {}", call.package));
+            Ok(Ending::Failed)
+        }
+        ("postinst", "abort-upgrade" | "abort-remove" | "abort-deconfigure" | "triggered") => Ok(Ending::Done),
+        ("postinst", _) => Err(Error::Usage(
+            Diagnostic::error(format!("postinst called with unknown argument '{action}'")).hint("see policy 6.5"),
+        )),
+        ("prerm", "remove") => settle(machine, &call.package),
+        ("prerm" | "postrm", _) => Ok(Ending::Done),
+        (script, _) => Err(Error::Usage(
+            Diagnostic::error(format!("'{script}' is no maintainer script that appctl has a part in"))
+                .hint("postinst, prerm or postrm"),
+        )),
+    }
+}
+
+fn configure(machine: &Machine, call: &Maint) -> Result<Ending> {
+    let answers = if call.arguments.iter().any(|word| word == ANSWERS) { answers()? } else { Vec::new() };
+    let mut work = Work::open(machine, &call.package, true)?;
+    let mut change = Change::default();
+    if !answers.is_empty() {
+        let effective = work.effective()?;
+        for (key, text) in &answers {
+            if let Err(fault) = take(&work.package.manifest.settings, &effective, key, text, &mut change) {
+                machine.printer.diagnostic(&Diagnostic { severity: crate::error::Severity::Warning, ..fault });
+                machine.printer.output(&format!("{key}\n"));
+            }
+        }
+    }
+    work.change(&change);
+    // The converge comes last in the script, in a call of its own.
+    apply(machine, &mut work, &change).map(|_| Ending::Done)
+}
+
+/// Take an answer into the change, if it differs from what counts already. An
+/// empty secret is no answer.
+fn take(
+    settings: &[Setting],
+    effective: &Effective,
+    key: &str,
+    text: &str,
+    change: &mut Change,
+) -> std::result::Result<(), Diagnostic> {
+    let setting = layer::find(settings, key)?;
+    if setting.is_secret() && text.is_empty() {
+        return Ok(());
+    }
+    let mut one = Change::default();
+    accept(setting, text, &mut one)?;
+    let counts = effective.get(key).map(|resolved| resolved.value.to_string());
+    let differs = |value: &String| counts.as_ref() != Some(value);
+    change.set.extend(one.set.into_iter().filter(|(_, value)| differs(value)));
+    change.secrets.extend(one.secrets.into_iter().filter(|(_, value)| differs(value)));
+    Ok(())
+}
+
+/// `key=value` lines, up to an empty line or the end.
+fn answers() -> Result<Vec<(String, String)>> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(LONGEST_VALUE)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::failed(format!("cannot read the answers from standard input: {error}")))?;
+    let Ok(text) = String::from_utf8(bytes) else {
+        return Err(Diagnostic::error("the answers are not UTF-8")
+            .hint("dpkg-reconfigure the package in a UTF-8 locale")
+            .into());
+    };
+    let lines = text.lines().take_while(|line| !line.is_empty());
+    Ok(lines.filter_map(|line| line.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+}
+
+/// Before a removal: nothing of an interrupted run is left for purge to miss.
+fn settle(machine: &Machine, package: &str) -> Result<Ending> {
+    Work::open(machine, package, true)?.settle()?;
+    Ok(Ending::Done)
+}

@@ -1,0 +1,211 @@
+//! `/var/lib/appctl/PACKAGE`: the lock, the journal, the secrets, what was
+//! rendered last, and the list of what purge removes.
+//!
+//! All of it is readable by root alone. Whoever holds a [`Store`] holds the
+//! package's lock. Decides nothing.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{getegid, geteuid};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::fs::{Attributes, Dir, Root};
+use super::journal::{self, Journal, digest};
+use super::secrets::{self, Secrets};
+use crate::error::{Diagnostic, Error, Result};
+
+/// How long another appctl is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest name of a file in `rendered/`, in bytes (NAME_MAX less the temporary name's).
+const LONGEST: usize = 200;
+
+const JOURNAL: &str = "journal";
+const LOCK: &str = "lock";
+const OWNED: &str = "owned";
+const RENDERED: &str = "rendered";
+/// Name of the file with the secrets.
+pub const SECRETS: &str = "secrets.json";
+
+/// A package's state, locked.
+#[derive(Debug)]
+pub struct Store {
+    directory: Dir,
+    _lock: Flock<File>,
+}
+
+/// Owner and mode of everything in the state directory: ours alone.
+pub fn private() -> Attributes {
+    Attributes { uid: geteuid().as_raw(), gid: getegid().as_raw(), mode: 0o600 }
+}
+
+/// The state directory of a package.
+pub fn path(package: &str) -> String {
+    format!("/var/lib/appctl/{package}")
+}
+
+impl Store {
+    /// Lock the state of `package`; `None` where there is none and `create` does not ask for one.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] where another appctl has it for 30 seconds.
+    pub fn open(root: &Root, package: &str, create: bool) -> Result<Option<Self>> {
+        let path = path(package);
+        let directory = match root.directory(&path)? {
+            Some(directory) => directory,
+            None if create => {
+                let (above, name) = root.make_parent(&path)?;
+                above.make_directory(&name, 0o700)?;
+                above.open(&name)?
+            }
+            None => return Ok(None),
+        };
+        let lock = lock(directory.lock_file(LOCK)?, package)?;
+        Ok(Some(Self { directory, _lock: lock }))
+    }
+
+    /// The journal; an empty one where there is none.
+    pub fn journal(&self) -> Result<Journal> {
+        let journal: Journal = self.json(JOURNAL)?.unwrap_or_default();
+        self.refuse_newer(JOURNAL, journal.format, journal::FORMAT)?;
+        Ok(journal)
+    }
+
+    /// Put the journal on the disk.
+    pub fn write_journal(&self, journal: &Journal) -> Result<()> {
+        self.directory.replace(
+            JOURNAL,
+            &self.bytes(JOURNAL, &Journal { format: journal::FORMAT, ..journal.clone() })?,
+            private(),
+        )
+    }
+
+    /// The secrets; none where there is no file.
+    pub fn secrets(&self) -> Result<Secrets> {
+        let secrets: Secrets = self.json(SECRETS)?.unwrap_or_default();
+        self.refuse_newer(SECRETS, secrets.format, secrets::FORMAT)?;
+        Ok(secrets)
+    }
+
+    /// Have the secrets on the disk beside the present ones.
+    pub fn stage_secrets(&self, secrets: &Secrets) -> Result<()> {
+        let bytes = self.bytes(SECRETS, &Secrets { format: secrets::FORMAT, ..secrets.clone() })?;
+        self.directory.stage(SECRETS, &bytes, private())
+    }
+
+    /// Let what [`Self::stage_secrets`] wrote count.
+    pub fn commit_secrets(&self) -> Result<()> {
+        self.directory.commit(SECRETS)?;
+        self.directory.sync()
+    }
+
+    /// The paths that purge removes.
+    pub fn owned(&self) -> Result<BTreeSet<String>> {
+        let text = self.directory.read(OWNED)?.map(|contents| contents.bytes).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+    }
+
+    /// Write the paths that purge removes: one a line, whatever is in a
+    /// directory before the directory.
+    pub fn write_owned(&self, paths: &BTreeSet<String>) -> Result<()> {
+        let text: String = paths.iter().rev().map(|path| format!("{path}\n")).collect();
+        self.directory.replace(OWNED, text.as_bytes(), private())
+    }
+
+    /// What was rendered for `path` last; `None` where it is not known.
+    pub fn rendered(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        match self.directory.kind(RENDERED)? {
+            Some(_) => Ok(self.rendered_directory()?.read(&encoded(path))?.map(|contents| contents.bytes)),
+            None => Ok(None),
+        }
+    }
+
+    /// The directory of what was rendered; made where it is missing.
+    pub fn rendered_directory(&self) -> Result<Dir> {
+        if self.directory.kind(RENDERED)?.is_none() {
+            self.directory.make_directory(RENDERED, 0o700)?;
+        }
+        self.directory.open(RENDERED)
+    }
+
+    /// Remove what interrupted runs have left in the state directory.
+    pub fn sweep(&self) -> Result<()> {
+        self.directory.sweep()?;
+        match self.directory.kind(RENDERED)? {
+            Some(_) => self.rendered_directory()?.sweep(),
+            None => Ok(()),
+        }
+    }
+
+    fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let Some(contents) = self.directory.read(name)? else { return Ok(None) };
+        // The parser's own words may show what it has read.
+        serde_json::from_slice(&contents.bytes).map(Some).map_err(|error| {
+            let path = self.directory.path().join(name);
+            Diagnostic::error(format!("{} is damaged in line {}", path.display(), error.line()))
+                .hint("restore it from a backup; without it, move it away, and what is on the disk counts as edited")
+                .into()
+        })
+    }
+
+    fn bytes(&self, name: &str, value: &impl Serialize) -> Result<Vec<u8>> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| {
+            Error::failed(format!("cannot write {}: {error}", self.directory.path().join(name).display()))
+        })?;
+        Ok((text + "\n").into_bytes())
+    }
+
+    fn refuse_newer(&self, name: &str, format: u32, known: u32) -> Result<()> {
+        if format <= known {
+            return Ok(());
+        }
+        let path = self.directory.path().join(name);
+        Err(Diagnostic::error(format!("{} has format {format}; this appctl knows {known}", path.display()))
+            .hint("install the newer appctl again")
+            .into())
+    }
+}
+
+/// The name in `rendered/` for a path: without its first `/`, the others as `%2F`.
+pub fn encoded(path: &str) -> String {
+    let name = path.trim_start_matches('/').replace('%', "%25").replace('/', "%2F");
+    if name.len() > LONGEST { digest(path.as_bytes()) } else { name }
+}
+
+fn lock(file: File, package: &str) -> Result<Flock<File>> {
+    let began = Instant::now();
+    let mut file = file;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((again, Errno::EWOULDBLOCK | Errno::EINTR)) if began.elapsed() < PATIENCE => file = again,
+            Err((_, Errno::EWOULDBLOCK | Errno::EINTR)) => {
+                return Err(Error::Locked(
+                    Diagnostic::error(format!("another appctl has been working on {package} for 30 seconds"))
+                        .hint("wait until it has ended, then run this again"),
+                ));
+            }
+            Err((_, errno)) => {
+                return Err(Error::failed(format!("cannot lock the state of {package}: {}", errno.desc())));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_rendered_files_are_distinct_and_short() {
+        assert_eq!(encoded("/etc/notes/a%b.ini"), "etc%2Fnotes%2Fa%25b.ini");
+        assert_ne!(encoded("/etc/a%2Fb"), encoded("/etc/a/b"));
+        assert_eq!(encoded(&format!("/{}", "x".repeat(300))).len(), 64);
+    }
+}

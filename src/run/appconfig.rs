@@ -1,0 +1,300 @@
+//! dh_appconfig: the order of things.
+//!
+//! stanzas → checks against the package's tree → templates → a trial rendering
+//! → what the package gets. Every fault of every package is reported before
+//! anything is written. Decisions are in [`crate::helper::appconfig`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::apply;
+use crate::configuration::layer::Layer;
+use crate::configuration::manifest::Program;
+use crate::configuration::template::Template;
+use crate::debian::control::Binary;
+use crate::debian::pkgfile::{self, Variants};
+use crate::debian::snippet::{self, Script};
+use crate::error::{Diagnostic, Error, Location, Result, nearest};
+use crate::helper::appconfig::check::{self, Shipped};
+use crate::helper::appconfig::cli::Options;
+use crate::helper::appconfig::description::{self, Description};
+use crate::helper::appconfig::place::{self, Found, Questions};
+use crate::helper::appconfig::{debconf, program, quoting, rendering, script};
+use crate::input::{self, Kind};
+use crate::plan::{Action, Plan, Process};
+use crate::run::Context;
+
+/// Where templates and fixtures lie in the source.
+const SOURCE: &str = "debian/appconfig";
+/// Where the translations lie.
+const PO: &str = "debian/po";
+
+/// The body of dh_appconfig.
+pub fn run(context: &Context, options: Options) -> Result<()> {
+    if options.update_po {
+        return update_po(context);
+    }
+    let mut faults = Vec::new();
+    let mut packages = Vec::new();
+    for binary in context.build.packages() {
+        if let Some((file, text)) = source(context, &binary.name)? {
+            let (package, found) = Package::read(context, binary, &file, &text)?;
+            packages.push(package);
+            faults.extend(found);
+        }
+    }
+    if check::has_errors(&faults) {
+        return Err(Error::Failed(faults));
+    }
+    for warning in &faults {
+        context.printer.diagnostic(warning);
+    }
+    let plans = packages.iter().map(|package| package.plan(context)).collect::<Result<Vec<Plan>>>()?;
+    plans.iter().try_for_each(|plan| apply::plan(plan, &context.printer, context.build.no_act))
+}
+
+/// The .appconfig file of a package and its text. Nothing in it is substituted:
+/// `${…}` may be meant for a template.
+fn source(context: &Context, package: &str) -> Result<Option<(PathBuf, String)>> {
+    let variants = Variants { named: true, by_architecture: true };
+    let Some(path) = pkgfile::path(&context.build, package, "appconfig", variants)? else { return Ok(None) };
+    let text = input::text(&context.build.directory.join(&path))?.unwrap_or_default();
+    Ok(Some((path, text)))
+}
+
+/// A package and all that was read for it.
+struct Package<'a> {
+    name: &'a str,
+    root: PathBuf,
+    description: Description,
+    /// Texts by name.
+    templates: BTreeMap<String, String>,
+    programs: Vec<Program>,
+    /// Whether dh_supervisord runs its services and so converges.
+    supervised: bool,
+}
+
+impl<'a> Package<'a> {
+    /// The package, and every fault in its files, as they stand there.
+    fn read(context: &Context, binary: &'a Binary, file: &Path, text: &str) -> Result<(Self, Vec<Diagnostic>)> {
+        let name = binary.name.as_str();
+        let root = context.build.temporary_directory(name);
+        let (mut description, mut faults) = description::parse(text, file);
+        let shipped = shipped(context, name, &root)?;
+        faults.extend(check::stanzas(name, &description, &shipped));
+        let variants = Variants { named: true, by_architecture: true };
+        let supervised = pkgfile::path(&context.build, name, "supervisord", variants)?.is_some();
+        let mut programs = program::units(name, shipped.keys().map(String::as_str));
+        programs.extend(program::supervised(fragments(&root, &shipped)?.iter().map(String::as_str)));
+        if !supervised {
+            faults.extend(program::resolve(&mut description, &programs));
+        }
+        let (templates, parsed) = templates(&description, &mut faults)?;
+        let found = check::uses(&description, &parsed);
+        if !check::has_errors(&found) {
+            let fixtures = fixtures(name, &mut faults)?;
+            faults.extend(rendering::trial(&description, &parsed, &fixtures));
+        }
+        faults.extend(found);
+        let texts = parsed.iter().map(|(index, template)| {
+            let text = templates.get(&description.files[*index].item.template);
+            (*index, (template, text.map_or("", String::as_str)))
+        });
+        faults.extend(quoting::check(&description, &texts.collect()));
+        faults.extend(depends(context, binary));
+        if !check::has_errors(&faults) {
+            faults.extend(check::unused(&description, &parsed));
+        }
+        faults.sort_by(|a, b| a.location.cmp(&b.location));
+        Ok((Self { name, root, description, templates, programs, supervised }, faults))
+    }
+
+    fn plan(&self, context: &Context) -> Result<Plan> {
+        let (name, root) = (self.name, self.root.as_path());
+        let scripts = script::scripts(name, &self.description)?;
+        let manifest = place::manifest(name, &self.description, self.programs.clone());
+        let found = Found {
+            substvars: input::text(&context.build.debian(&format!("{name}.substvars")))?,
+            config: input::text(&root.join("DEBIAN/config"))?,
+            templates: input::text(&root.join("DEBIAN/templates"))?,
+        };
+        let mut plan = Plan::default();
+        if !context.build.options.only_scripts {
+            plan.extend(place::files(root, &self.description, &manifest, &self.templates)?);
+            plan.push(place::relations(&found, &manifest, scripts.config.is_some()));
+        }
+        if let Some(config) = scripts.config.clone().filter(|_| !context.build.options.only_scripts) {
+            let ours = Questions { templates: translated(context, name, &self.description)?, config };
+            plan.extend(place::questions(root, name, context.tool, &ours, &found)?);
+        }
+        let parts =
+            [(Script::Postinst, &scripts.postinst), (Script::Prerm, &scripts.prerm), (Script::Postrm, &scripts.postrm)];
+        let version = env!("CARGO_PKG_VERSION");
+        for (script, body) in parts {
+            plan.actions.extend(snippet::action(&context.build, name, script, context.tool, version, body)?);
+        }
+        if !self.supervised {
+            let (script, body) = (Script::Postinst, &scripts.converge);
+            plan.actions.extend(snippet::service_action(&context.build, name, script, context.tool, version, body)?);
+        }
+        Ok(plan)
+    }
+}
+
+/// A package that would be installed without appctl.
+fn depends(context: &Context, binary: &Binary) -> Option<Diagnostic> {
+    let fields = [binary.field("Depends"), binary.field("Pre-Depends")];
+    let named = fields.into_iter().flatten().any(|field| field.contains("${misc:Depends}"));
+    // From level 14 on, dh_gencontrol adds every ${…:Depends} by itself.
+    (context.build.compat < 14 && !named).then(|| {
+        let message = format!("package {} has configuration, but its Depends lacks ${{misc:Depends}}", binary.name);
+        let fault = Diagnostic::error(message).at(binary.location("Depends"));
+        fault.hint("add ${misc:Depends} to Depends: it brings appctl")
+    })
+}
+
+/// What stands in the package's build tree, by absolute path on the machine.
+fn shipped(context: &Context, package: &str, root: &Path) -> Result<BTreeMap<String, Shipped>> {
+    if !input::is_directory(root) {
+        return Ok(BTreeMap::new());
+    }
+    let listed = input::text(&context.build.debian(&format!("{package}.conffiles")))?.unwrap_or_default();
+    let listed: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    let mut all = BTreeMap::new();
+    for entry in input::tree(root)? {
+        let path = format!("/{}", entry.path.display());
+        let what = match entry.kind {
+            Kind::Directory => Shipped::Directory,
+            // dh_installdeb makes every file below /etc a conffile.
+            Kind::File { .. } if path.starts_with("/etc/") || listed.contains(&path.as_str()) => Shipped::Conffile,
+            _ => Shipped::File,
+        };
+        all.insert(path, what);
+    }
+    Ok(all)
+}
+
+/// The texts of the fragments for supervisord that the package ships.
+fn fragments(root: &Path, shipped: &BTreeMap<String, Shipped>) -> Result<Vec<String>> {
+    let names =
+        shipped.keys().filter_map(|path| path.strip_prefix('/').filter(|_| path.starts_with(program::FRAGMENTS)));
+    let texts = names.filter(|name| name.ends_with(".conf")).map(|name| input::text(&root.join(name)));
+    texts.filter_map(Result::transpose).collect()
+}
+
+/// The texts of the templates by name, and those that could be parsed by the index of their file.
+fn templates(
+    description: &Description,
+    faults: &mut Vec<Diagnostic>,
+) -> Result<(BTreeMap<String, String>, BTreeMap<usize, Template>)> {
+    let mut texts = BTreeMap::new();
+    let mut parsed = BTreeMap::new();
+    for (index, placed) in description.files.iter().enumerate() {
+        let name = placed.item.template.as_str();
+        let path = Path::new(SOURCE).join(name);
+        let Some(text) = input::text(&path)? else {
+            let there = input::names(Path::new(SOURCE))?;
+            let there: Vec<String> = there.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+            let taken = |name: &str| description.files.iter().any(|other| other.item.template == name);
+            let templates = there.iter().map(String::as_str).filter(|name| name.ends_with(".hbs") && !taken(name));
+            let hint = match nearest(name, templates) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => "write it; dh_appconfig(1), TEMPLATES, says how".to_owned(),
+            };
+            let fault = Diagnostic::error(format!("there is no template {}", path.display()));
+            faults.push(fault.at(description.at(placed.line_of("Template"))).hint(hint));
+            continue;
+        };
+        match Template::parse(&text, &path, placed.item.escape) {
+            Ok(template) => drop(parsed.insert(index, template)),
+            Err(found) => faults.extend(found),
+        }
+        texts.insert(name.to_owned(), text);
+    }
+    Ok((texts, parsed))
+}
+
+/// The values to render with besides the defaults: for every package, and for this one.
+fn fixtures(package: &str, faults: &mut Vec<Diagnostic>) -> Result<Vec<Layer>> {
+    let all = Path::new(SOURCE).join("fixtures");
+    let mut layers = Vec::new();
+    for directory in [all.clone(), all.join(package)] {
+        for name in input::names(&directory)? {
+            let path = directory.join(&name);
+            if !name.to_string_lossy().ends_with(".conf") || !input::is_file(&path) {
+                continue;
+            }
+            let (layer, found) = Layer::parse(&input::text(&path)?.unwrap_or_default(), path);
+            faults.extend(found);
+            layers.push(layer);
+        }
+    }
+    Ok(layers)
+}
+
+/// The templates of debconf with the translations of debian/po.
+fn translated(context: &Context, package: &str, description: &Description) -> Result<String> {
+    let directory = context.build.directory.join(PO);
+    let Some(current) = debconf::for_translators(package, description) else { return Ok(String::new()) };
+    if !input::is_directory(&directory) {
+        return Ok(debconf::untranslated(package, description).unwrap_or_default());
+    }
+    let committed = debconf::committed(package);
+    if input::text(&committed)?.as_deref() != Some(&current) {
+        return Err(Diagnostic::error(format!("is not what {} makes it", description.file.display()))
+            .at(Location::file(committed))
+            .hint("run 'dh_appconfig --update-po' and commit what it changes")
+            .into());
+    }
+    let process = Process::new("po2debconf", ["--podir=debian/po", &committed.to_string_lossy()])
+        .environment(context.environment.all());
+    let output = apply::capture(&process)?;
+    if !output.success {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Diagnostic::error(format!("po2debconf failed ({}): {said}", output.status))
+            .at(Location::file(committed))
+            .hint("debconf-updatepo(1) brings debian/po up to date")
+            .into());
+    }
+    String::from_utf8(output.stdout)
+        .map_err(|_| Error::failed(format!("po2debconf {}: what it prints is not UTF-8", committed.display())))
+}
+
+/// Write the templates that translators work on, and let debconf-updatepo take them over.
+fn update_po(context: &Context) -> Result<()> {
+    let mut faults = Vec::new();
+    let mut plan = Plan::default();
+    let potfiles = Path::new(PO).join("POTFILES.in");
+    let before = input::text(&potfiles)?.unwrap_or_default();
+    let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
+    let mut asked = false;
+    for binary in &context.build.binaries {
+        let name = binary.name.as_str();
+        let Some((file, text)) = source(context, name)? else { continue };
+        let (description, found) = description::parse(&text, &file);
+        faults.extend(found);
+        let (path, line) = (debconf::committed(name), debconf::potfiles_line(name));
+        lines.retain(|known| *known != line);
+        match debconf::for_translators(name, &description) {
+            Some(text) => {
+                asked = true;
+                lines.push(line);
+                plan.push(Action::Write { path, contents: text.into_bytes(), mode: 0o644 });
+            }
+            None => plan.push(Action::Remove { path }),
+        }
+    }
+    if check::has_errors(&faults) {
+        return Err(Error::Failed(faults));
+    }
+    if !asked {
+        let fault = Diagnostic::error("no package asks anything").hint("give a setting the field Ask");
+        return Err(fault.into());
+    }
+    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+    plan.push(Action::Write { path: potfiles, contents: text.into_bytes(), mode: 0o644 });
+    plan.push(Action::Run(
+        Process::new("debconf-updatepo", [format!("--podir={PO}")]).environment(context.environment.all()),
+    ));
+    apply::plan(&plan, &context.printer, context.build.no_act)
+}

@@ -1,0 +1,82 @@
+//! `Check:`: who runs it, with what, and what becomes of a refusal.
+
+use crate::machine::{Machine, NOTES, notes};
+
+fn with_check(command: &str) -> Machine {
+    let machine = Machine::with_notes();
+    let mut manifest = notes();
+    manifest["files"][0]["check"] = command.into();
+    machine.install(&manifest);
+    machine
+}
+
+const CONFIGURE: [&str; 5] = ["maint", "postinst", "notes", "configure", ""];
+
+#[test]
+fn it_runs_as_the_service_s_user_with_nothing_of_ours() {
+    let machine = with_check(
+        "{ id -u; id -g; id -G; pwd; env | sort; cat; ls -ld . {{file}}; touch {{file}}.own; \
+         grep Groups /proc/self/status; } 2>&1 | sed 's/^/check: /'; false",
+    );
+    let output = machine.inside("SECRET=leaked ", &CONFIGURE).is(1);
+    let said = &output.stderr;
+    for line in [
+        format!("check: {}\n\tcheck: {}\n\tcheck: {} 61500", NOTES.0, NOTES.1, NOTES.1),
+        "check: /run/appctl-notes-check\n".to_owned(),
+        "check: HOME=/run/appctl-notes-check\n".to_owned(),
+        "-rw-r----- 1 root  notes".to_owned(),
+        "drwx------ 2 notes notes".to_owned(),
+    ] {
+        assert!(said.contains(&line), "{line}: {said}");
+    }
+    assert!(!said.contains("leaked"), "{said}");
+    assert!(!machine.exists("/run/appctl-notes-check") && !machine.exists("/etc/notes"));
+}
+
+#[test]
+fn a_refusal_leaves_everything_as_it_was_and_names_file_and_setting() {
+    let machine = with_check("! grep -q 0.0.0.0 {{file}} || { echo \"bad: $(cat {{file}})\"; exit 3; }");
+    machine.inside("", &CONFIGURE).ok();
+    let before = machine.tree(&["/etc", "/var"]);
+    let output = machine.inside("", &["config", "set", "notes", "listen=0.0.0.0:1"]).is(1);
+    let said = &output.stderr;
+    assert!(said.contains("the check of /etc/notes/notes.ini refuses the new contents: exit status 3"), "{said}");
+    assert!(said.contains("'listen' (/etc/notes/settings.d/60-appctl.conf:4)"), "{said}");
+    assert!(said.contains("key = ********"), "{said}");
+    assert!(machine.tree(&["/etc", "/var"]) == before);
+    machine.inside("", &["config", "set", "notes", "listen=127.0.0.1:1"]).ok();
+    machine.inside("", &["config", "check", "notes"]).ok();
+}
+
+#[test]
+fn unchanged_contents_are_not_checked_again() {
+    let machine = with_check("test ! -e /run/refuse");
+    machine.inside("", &CONFIGURE).ok();
+    machine.write("/run/refuse", "");
+    machine.inside("", &CONFIGURE).ok();
+    machine.inside("", &["config", "set", "notes", "workers=5"]).ok();
+    machine.inside("", &["config", "check", "notes"]).is(1);
+    machine.inside("", &["config", "set", "notes", "listen=0.0.0.0:1"]).is(1);
+}
+
+#[test]
+fn a_merge_that_a_check_refuses_is_not_made() {
+    let machine = Machine::with_notes();
+    let mut manifest = notes();
+    manifest["files"][1]["check"] = "! grep -q mine {{file}}".into();
+    machine.install(&manifest);
+    machine.inside("", &CONFIGURE).ok();
+    let mine = machine.read("/etc/notes/workers.conf").replace("# seven", "# mine");
+    machine.write("/etc/notes/workers.conf", &mine);
+    machine.inside("", &["config", "set", "notes", "workers=9"]).ok();
+    assert_eq!(machine.read("/etc/notes/workers.conf"), mine);
+    assert!(machine.read("/etc/notes/workers.conf.appctl-new").contains("workers=9\n"));
+}
+
+#[test]
+fn in_another_root_it_runs_there_or_says_that_it_did_not() {
+    let machine = with_check("true");
+    let output = machine.configure().ok();
+    assert!(output.stderr.contains("/etc/notes/notes.ini is not checked"), "{}", output.stderr);
+    assert!(machine.exists("/etc/notes/notes.ini"));
+}

@@ -1,0 +1,428 @@
+//! Configuration of installed packages: what an administrator decides survives.
+//!
+//! `lamp` is a package with one of everything that dh_appconfig knows and a
+//! service that does nothing; examples/flask is the one that people copy.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::harness::{Booted, Session, Suite, toolkit_debs};
+use crate::on_both_suites;
+use crate::package::{Built, Source, built, target};
+
+on_both_suites!(
+    case_01_an_edit_and_a_deletion_survive_an_upgrade,
+    case_01_an_upgrade_without_a_change_touches_neither_files_nor_processes,
+    case_02_purge_without_the_runtime_leaves_nothing,
+    case_03_a_failing_script_leaves_what_policy_says,
+    case_03_a_package_that_disappears_takes_no_configuration_with_it,
+    case_10_no_secret_shows_while_installing,
+    an_answer_in_debconf_is_a_setting_and_a_wrong_one_is_refused,
+    config_set_changes_all_or_nothing_and_restarts_once,
+    the_example_serves_as_it_is_configured,
+);
+
+const APPCONFIG: &str = "\
+Format: 1
+
+Setting: colour
+Type: enum
+Choices: red green blue
+Default: red
+Ask: medium
+Description: Colour of the lamp
+
+Setting: level
+Type: integer
+Min: 1
+Max: 9
+Default: 5
+Ask: high
+Description: Brightness
+
+Setting: greeting
+Type: string
+Default: Good day
+Description: What it says
+
+Setting: token
+Type: secret
+Length: 40
+Description: Key of the interface
+
+Setting: password
+Type: secret
+Length: 24
+Ask: high
+Description: Password of the administrator
+
+Setting: password_hash
+Type: password-hash
+From: password
+Scheme: yescrypt
+Description: What the lamp compares with
+
+User: lamp
+Home: /var/lib/lamp
+
+Directory: /var/lib/lamp
+Owner: lamp
+Group: lamp
+Mode: 0750
+Purge: remove
+
+File: /etc/lamp/lamp.ini
+Template: lamp.ini.hbs
+Escape: ini
+Owner: root
+Group: lamp
+Mode: 0640
+Check: /usr/bin/grep -q ^level {{file}}
+On-Change: restart lamp
+
+File: /etc/lamp/greeting.conf
+Template: greeting.conf.hbs
+Escape: shell
+Mode: 0644
+
+File: /etc/lamp/merged.ini
+Template: merged.ini.hbs
+Escape: ini
+Mode: 0644
+Local-Edit: merge
+
+Link: /etc/lamp/current.ini
+Target: lamp.ini
+";
+
+const LAMP_INI: &str = "[lamp]\ncolour = {{colour}}\nlevel = {{level}}\ntoken = {{token}}\nhash = {{password_hash}}\n";
+
+/// One of everything, in a version of its own.
+fn lamp(version: &str) -> Source {
+    Source::new("lamp")
+        .replace("debian/control", "dh-sequence-venv", "dh-sequence-appconfig")
+        .replace("debian/control", "${shlibs:Depends}, ${venv:Depends}", "init-system-helpers")
+        .replace("debian/control", "Architecture: any", "Architecture: all")
+        .file(
+            "debian/rules",
+            "#!/usr/bin/make -f\n\n%:\n\tdh $@\n\n# The restart is what the configuration decides.\n\
+             override_dh_installsystemd:\n\tdh_installsystemd --no-stop-on-upgrade --no-restart-after-upgrade\n",
+        )
+        .file("debian/lamp.appconfig", APPCONFIG)
+        .file("debian/appconfig/lamp.ini.hbs", LAMP_INI)
+        .file("debian/appconfig/greeting.conf.hbs", "GREETING={{greeting}}\n")
+        .file("debian/appconfig/merged.ini.hbs", "[first]\na = 1\nb = 2\nc = 3\n\n[second]\nd = 4\ne = 5\nf = 6\n")
+        .file(
+            "debian/lamp.service",
+            "[Unit]\nDescription=Lamp\n\n[Service]\nUser=lamp\nExecStart=/usr/bin/sleep infinity\n\n\
+             [Install]\nWantedBy=multi-user.target\n",
+        )
+        .version(version)
+}
+
+/// As 1.0, but for its number.
+fn lamp_1_1() -> Source {
+    lamp("1.1")
+}
+
+/// Every template has changed, and one file is no longer wanted.
+fn lamp_2() -> Source {
+    let gone = "File: /etc/lamp/greeting.conf\nTemplate: greeting.conf.hbs\nEscape: shell\nMode: 0644\n\n";
+    lamp("2.0")
+        .replace("debian/appconfig/lamp.ini.hbs", "[lamp]", "# Second version.\n[lamp]")
+        .replace("debian/appconfig/merged.ini.hbs", "f = 6", "f = 7")
+        .replace("debian/lamp.appconfig", gone, "")
+        .replace(
+            "debian/lamp.appconfig",
+            "Setting: greeting\nType: string\nDefault: Good day\nDescription: What it says\n\n",
+            "",
+        )
+        .without("debian/appconfig/greeting.conf.hbs")
+}
+
+fn first(suite: Suite) -> Arc<Built> {
+    built(suite, "lamp 1.0", || lamp("1.0"))
+}
+
+fn again(suite: Suite) -> Arc<Built> {
+    built(suite, "lamp 1.1", lamp_1_1)
+}
+
+fn second(suite: Suite) -> Arc<Built> {
+    built(suite, "lamp 2.0", lamp_2)
+}
+
+/// appctl's package.
+pub fn runtime(suite: Suite) -> PathBuf {
+    let is_appctl = |deb: &PathBuf| deb.file_name().is_some_and(|name| name.to_string_lossy().starts_with("appctl_"));
+    toolkit_debs(suite).into_iter().find(is_appctl).expect("appctl's package")
+}
+
+/// A system with the runtime, a neighbour that uses ucf, and debconf that asks nobody.
+pub fn system(suite: Suite) -> Session {
+    static MADE: [OnceLock<Session>; 2] = [const { OnceLock::new() }; 2];
+    let made = MADE[suite as usize].get_or_init(|| {
+        let session = target(suite);
+        session.install(&[runtime(suite)]);
+        session.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 systemd-sysv dbus ucf
+            mkdir -p /usr/share/neighbour && echo 'shade = yes' >/usr/share/neighbour/curtain.conf
+            ucf /usr/share/neighbour/curtain.conf /etc/curtain.conf");
+        session
+    });
+    made.fork()
+}
+
+/// Installs a package as an unattended upgrade does: nobody to ask, nothing to read.
+#[track_caller]
+fn unattended(session: &Session, built: &Built) -> String {
+    let name = format!("/var/tmp/{}", built.deb().file_name().expect("a name").to_string_lossy());
+    session.copy_in(built.deb(), &name);
+    let output = session.ok(&format!("dpkg -i {name} <&- 2>&1"));
+    output.stdout
+}
+
+/// Content, owner, mode and time of everything below /etc/lamp, apart from the directories' times.
+const STATE: &str = "cd /etc/lamp && find . -type f -printf '%p %u:%g %m %T@ ' -exec sha256sum {} + | LC_ALL=C sort;
+    find . ! -type f -printf '%p %u:%g %m %l\\n' | LC_ALL=C sort";
+
+fn case_01_an_edit_and_a_deletion_survive_an_upgrade(suite: Suite) {
+    let session = system(suite);
+    unattended(&session, &first(suite));
+    session.ok("test \"$(stat -c '%U:%G %a' /etc/lamp/lamp.ini)\" = 'root:lamp 640'
+        grep -qx 'GREETING=.*Good day.*' /etc/lamp/greeting.conf
+        test \"$(readlink /etc/lamp/current.ini)\" = lamp.ini
+        cd /etc/lamp
+        sed -i 's/^level = 5/level = 6/' lamp.ini && chmod 600 lamp.ini && chown lamp:lamp lamp.ini
+        sed -i 's/^a = 1/a = 10/' merged.ini
+        rm greeting.conf
+        cp -p lamp.ini /tmp/edited");
+    let log = unattended(&session, &second(suite));
+    session.ok("cd /etc/lamp
+        cmp lamp.ini /tmp/edited && test \"$(stat -c '%U:%G %a %Y' lamp.ini)\" = \"$(stat -c '%U:%G %a %Y' /tmp/edited)\"
+        grep -q 'Second version' lamp.ini.appctl-new && test \"$(stat -c %a lamp.ini.appctl-new)\" = 640
+        ! test -e greeting.conf && ! test -e greeting.conf.appctl-new
+        grep -qx 'a = 10' merged.ini && grep -qx 'f = 7' merged.ini");
+    assert!(log.contains("/etc/lamp/lamp.ini.appctl-new"), "the new version is not announced:\n{log}");
+    // A deletion stays one, also where the file is still wanted.
+    session.ok("rm /etc/lamp/merged.ini && dpkg-reconfigure -fnoninteractive lamp && ! test -e /etc/lamp/merged.ini");
+    session.ok("grep -qx 'shade = yes' /etc/curtain.conf && dpkg --audit && test -z \"$(dpkg --audit)\"");
+}
+
+fn case_01_an_upgrade_without_a_change_touches_neither_files_nor_processes(suite: Suite) {
+    let session = system(suite);
+    for built in [first(suite), again(suite), second(suite)] {
+        session.copy_in(built.deb(), &format!("/var/tmp/{}", built.deb().file_name().expect("name").to_string_lossy()));
+    }
+    let system = Booted::new(session);
+    let pid = "systemctl show --value -p MainPID lamp";
+    let starts = "journalctl -b --no-pager -o cat -u lamp | grep -c '^Started '";
+    system.ok("dpkg -i /var/tmp/lamp_1.0_*.deb <&-");
+    let (state, process) = (system.ok(STATE).stdout, system.ok(pid).stdout);
+    assert_ne!(process, "0\n", "the service does not run");
+    assert_eq!(system.ok(starts).stdout, "1\n", "the first install starts it once");
+    std::thread::sleep(Duration::from_millis(1100));
+    system.ok("dpkg -i /var/tmp/lamp_1.1_*.deb <&-");
+    assert_eq!(system.ok(STATE).stdout, state);
+    assert_eq!(system.ok(pid).stdout, process);
+    system.ok("dpkg -i /var/tmp/lamp_2.0_*.deb <&-");
+    assert_ne!(system.ok(pid).stdout, process, "a change of its file starts it again");
+    assert_eq!(system.ok(starts).stdout, "2\n", "and does so once");
+}
+
+fn case_02_purge_without_the_runtime_leaves_nothing(suite: Suite) {
+    let session = system(suite);
+    let before = session.ok(LISTING).stdout;
+    session.ok("echo 'lamp lamp/password password first-secret-of-lamp' | debconf-set-selections");
+    unattended(&session, &first(suite));
+    let token = session.ok("sed -n 's/^token = //p' /etc/lamp/lamp.ini").stdout.trim().to_owned();
+    assert_eq!(token.len(), 40, "{token}");
+    session.ok("echo 'mine = yes' >/etc/lamp/settings.d/README.local
+        sed -i 's/^level = 5/level = 6/' /etc/lamp/lamp.ini && echo x >/var/lib/lamp/data");
+    unattended(&session, &second(suite));
+    session.ok("test -e /etc/lamp/lamp.ini.appctl-new
+        dpkg --purge --force-depends appctl
+        dpkg --purge --force-all ucf debconf 2>&1
+        dpkg --purge lamp");
+    session.ok(&format!(
+        "! grep -rsF -e '{token}' -e first-secret-of-lamp /etc /var /run /tmp /root /usr/share/lamp 2>/dev/null | grep ."
+    ));
+    // What the administrator made is hers; accounts stay (policy 9.2 and its users' practice).
+    session.ok("test -e /etc/lamp/settings.d/README.local && rm -r /etc/lamp");
+    let after = session.ok(LISTING).stdout;
+    let left: Vec<&str> = after.lines().filter(|line| !before.lines().any(|old| old == *line)).collect();
+    assert!(left.is_empty(), "left behind: {left:#?}");
+}
+
+/// Everything that has the package's name, or is the runtime's.
+const LISTING: &str = "find /etc /var/lib /var/log /usr /run -xdev \\( -name '*lamp*' -o -path '*appctl*' -o -name '*.dpkg-*' \\) \
+    ! -path '/var/lib/dpkg/*' | LC_ALL=C sort";
+
+fn case_03_a_failing_script_leaves_what_policy_says(suite: Suite) {
+    let session = system(suite);
+    unattended(&session, &first(suite));
+    let before = session.ok(STATE).stdout;
+    // Each script of the new version, or of the old one, fails once.
+    for script in ["preinst", "postinst", "prerm"] {
+        session.copy_in(second(suite).deb(), "/var/tmp/new.deb");
+        session.ok(&format!(
+            "rm -rf /tmp/broken && dpkg-deb -R /var/tmp/new.deb /tmp/broken
+             cd /tmp/broken/DEBIAN
+             test -e {script} || printf '#!/bin/sh\\nset -e\\n' >{script}
+             chmod 755 {script}
+             sed -i '1a test -e /tmp/lucky || exit 7' {script}
+             dpkg-deb -b /tmp/broken /tmp/broken.deb >/dev/null"
+        ));
+        session.ok("rm -f /tmp/lucky");
+        match script {
+            "preinst" => {
+                session.fails(1, "dpkg -i /tmp/broken.deb <&- 2>&1");
+                session.ok("test \"$(dpkg-query -W -f '${Version} ${db:Status-Status}' lamp)\" = '1.0 installed'");
+                assert_eq!(session.ok(STATE).stdout, before, "the old version's configuration stands");
+            }
+            "postinst" => {
+                session.fails(1, "dpkg -i /tmp/broken.deb <&- 2>&1");
+                session
+                    .ok("test \"$(dpkg-query -W -f '${Version} ${db:Status-Status}' lamp)\" = '2.0 half-configured'");
+                session.ok("touch /tmp/lucky && dpkg --configure -a <&-");
+                session.ok("grep -q 'Second version' /etc/lamp/lamp.ini && ! test -e /etc/lamp/greeting.conf");
+            }
+            _ => {
+                session.ok("touch /tmp/lucky && dpkg -i /tmp/broken.deb <&- && rm /tmp/lucky");
+                session.fails(1, "dpkg --remove lamp 2>&1");
+                session.ok("test \"$(dpkg-query -W -f '${db:Status-Status}' lamp)\" = installed");
+                session.ok("grep -q 'Second version' /etc/lamp/lamp.ini && touch /tmp/lucky && dpkg --remove lamp");
+            }
+        }
+    }
+    // Removed, not purged: the configuration waits for the package to come back.
+    let token = session.ok("grep ^token /etc/lamp/lamp.ini").stdout;
+    unattended(&session, &second(suite));
+    assert_eq!(session.ok("grep ^token /etc/lamp/lamp.ini").stdout, token);
+    session.ok("test -z \"$(dpkg --audit)\"");
+    // Unpacked, never configured, removed: only postrm remove runs.
+    session.ok("dpkg --purge lamp && dpkg --unpack /var/tmp/new.deb && dpkg --remove lamp && dpkg --purge lamp");
+    session.ok("! test -e /etc/lamp && ! test -e /var/lib/appctl/lamp");
+}
+
+fn case_03_a_package_that_disappears_takes_no_configuration_with_it(suite: Suite) {
+    let session = system(suite);
+    unattended(&session, &first(suite));
+    let state = session.ok(STATE).stdout;
+    // A package that replaces all of lamp's files.
+    session.copy_in(first(suite).deb(), "/var/tmp/old.deb");
+    session.ok("rm -rf /tmp/heir && dpkg-deb -R /var/tmp/old.deb /tmp/heir && cd /tmp/heir
+        printf '%s\\n' 'Package: lantern' 'Version: 1' 'Architecture: all' 'Replaces: lamp' \
+            'Maintainer: x <x@x.invalid>' 'Description: replaces all of lamp' >DEBIAN/control
+        find DEBIAN -type f ! -name control -delete
+        dpkg-deb -b /tmp/heir /tmp/heir.deb && dpkg -i /tmp/heir.deb
+        ! dpkg-query -W lamp");
+    assert_eq!(session.ok(STATE).stdout, state);
+}
+
+fn case_10_no_secret_shows_while_installing(suite: Suite) {
+    let session = system(suite);
+    session.copy_in(first(suite).deb(), "/var/tmp/lamp.deb");
+    session.ok("echo 'lamp lamp/password password first-secret-of-lamp' | debconf-set-selections");
+    let system = Booted::new(session);
+    // Every process's command line and environment, as often as possible, while dpkg works.
+    system.ok("cat >/tmp/sample <<'E'
+import os, sys
+seen = set()
+while not os.path.exists('/tmp/stop'):
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        for name in ('cmdline', 'environ'):
+            try:
+                with open(f'/proc/{pid}/{name}', 'rb') as stream:
+                    seen.add(stream.read())
+            except OSError:
+                pass
+with open('/tmp/samples', 'wb') as stream:
+    stream.write(b'\\n'.join(sorted(seen)))
+E
+        python3 /tmp/sample & sampler=$!
+        dpkg -i /var/tmp/lamp.deb <&- >/var/log/install.log 2>&1
+        appctl config set lamp level=7 >>/var/log/install.log 2>&1
+        touch /tmp/stop && wait $sampler");
+    let samples = system.ok("tr '\\0' ' ' </tmp/samples").stdout;
+    system.ok("rm /tmp/samples");
+    assert!(samples.contains("appctl maint postinst lamp"), "the sampler has not seen appctl:\n{samples}");
+    let token = system.ok("sed -n 's/^token = //p' /etc/lamp/lamp.ini").stdout.trim().to_owned();
+    assert_eq!(token.len(), 40);
+    system.ok("sed -n 's/^hash = //p' /etc/lamp/lamp.ini | grep '^\\$y\\$'");
+    for secret in [token.as_str(), "first-secret-of-lamp"] {
+        assert!(!samples.contains(secret), "a command line or environment has it");
+        system.ok(&format!(
+            "! grep -rlF '{secret}' /var/log /var/cache/debconf /var/lib/ucf /run /tmp | grep .
+            ! journalctl -b --no-pager | grep -F '{secret}'"
+        ));
+    }
+    // Only files that are not world-readable have it.
+    system.ok(&format!("! find / -xdev -type f -perm -4 -exec grep -lF '{token}' {{}} + | grep ."));
+}
+
+fn an_answer_in_debconf_is_a_setting_and_a_wrong_one_is_refused(suite: Suite) {
+    let session = system(suite);
+    session.ok("printf '%s\\n' 'lamp lamp/colour select blue' 'lamp lamp/level string 99' | debconf-set-selections");
+    let log = unattended(&session, &first(suite));
+    session.ok("grep -qx 'colour = blue' /etc/lamp/lamp.ini && grep -qx 'level = 5' /etc/lamp/lamp.ini
+        grep -q '^colour = blue$' /etc/lamp/settings.d/60-appctl.conf
+        test \"$(stat -c '%U:%G %a' /etc/lamp/settings.d/60-appctl.conf)\" = 'root:root 600'");
+    assert!(log.contains("level") && log.contains("1 to 9"), "the refusal is not explained:\n{log}");
+    let seen = session.ok("echo 'FGET lamp/level seen' | debconf-communicate lamp").stdout;
+    assert_eq!(seen, "0 false\n", "a refused answer is asked again");
+    // What stands in /etc decides; a later configure does not bring the old answer back.
+    session.ok("echo 'colour = green' >/etc/lamp/settings.d/70-site.conf
+        dpkg-reconfigure -fnoninteractive lamp && grep -qx 'colour = green' /etc/lamp/lamp.ini
+        appctl config show lamp colour | grep -q green");
+}
+
+fn config_set_changes_all_or_nothing_and_restarts_once(suite: Suite) {
+    let session = system(suite);
+    session.copy_in(first(suite).deb(), "/var/tmp/lamp.deb");
+    let system = Booted::new(session);
+    system.ok("dpkg -i /var/tmp/lamp.deb <&-");
+    let state = system.ok(STATE).stdout;
+    let starts = "journalctl -b --no-pager -o cat -u lamp | grep -c '^Started '";
+    system.fails(1, "appctl config set lamp level=0");
+    system.fails(1, "appctl config set lamp colour=pink level=3");
+    let refusal = system.fails(2, "appctl config set lamp token=abc");
+    assert!(refusal.stderr.contains("--stdin"), "{}", refusal.stderr);
+    assert_eq!(system.ok(STATE).stdout, state, "a refused change changes nothing");
+    // The check refuses what the template makes of it.
+    system.ok("sed -i 's/^level/brightness/' /usr/share/appctl/lamp/templates/lamp.ini.hbs");
+    let failed = system.fails(1, "appctl config set lamp level=3");
+    assert!(failed.stderr.contains("/etc/lamp/lamp.ini"), "{}", failed.stderr);
+    system.ok("sed -i 's/^brightness/level/' /usr/share/appctl/lamp/templates/lamp.ini.hbs");
+    assert_eq!(system.ok(STATE).stdout, state);
+    assert_eq!(system.ok(starts).stdout, "1\n");
+    system.ok("appctl config set lamp level=3 colour=green");
+    system.ok("grep -qx 'level = 3' /etc/lamp/lamp.ini && grep -qx 'colour = green' /etc/lamp/lamp.ini");
+    assert_eq!(system.ok(starts).stdout, "2\n");
+    let token = system.ok("sed -n 's/^token = //p' /etc/lamp/lamp.ini").stdout;
+    system.ok("sed -i 's/^level = 3/level = 4/' /etc/lamp/settings.d/60-appctl.conf");
+    let shown = system.fails(3, "appctl config diff lamp").stdout;
+    assert!(shown.contains("+level = 4") && !shown.contains(token.trim()), "{shown}");
+    system.ok("printf %s a-new-secret-for-the-lamp | appctl config set lamp password --stdin");
+    // What the system's own crypt(3) says of the hash.
+    system.ok("perl -e 'my ($hash) = `cat /etc/lamp/lamp.ini` =~ /^hash = (.*)$/m; $hash =~ s/%%/%/g;
+        exit(crypt(\"a-new-secret-for-the-lamp\", $hash) ne $hash)'");
+}
+
+fn the_example_serves_as_it_is_configured(suite: Suite) {
+    let notes = built(suite, "example flask", || Source::example("flask", "notes"));
+    let session = system(suite);
+    session.install(&[notes.deb()]);
+    let system = Booted::new(session);
+    let ask = |address: &str| {
+        format!(
+            "python3 -c 'import urllib.request as r; print(r.urlopen(\"http://{address}/health\").read().decode())'"
+        )
+    };
+    system.until(Duration::from_secs(30), &ask("127.0.0.1:8000"));
+    system.ok("appctl config set notes listen=127.0.0.1:9000");
+    system.until(Duration::from_secs(30), &ask("127.0.0.1:9000"));
+    system.fails(1, &ask("127.0.0.1:8000"));
+    system.ok("test \"$(stat -c '%U:%G %a' /etc/notes/notes.toml)\" = 'root:notes 640'");
+    system.ok("dpkg -V notes && systemctl is-active notes");
+}

@@ -1,0 +1,285 @@
+#!/usr/bin/python3
+"""Kills the maintainer scripts of a package at every point, one run a point.
+
+    fault-points.py --wrap DEB
+    fault-points.py SCENARIO START END
+
+The first form makes a package traceable, in place, and appctl with it.
+
+Runs as root in a system in which everything up to the scenario is done: START
+is the shell command under test (a dpkg run), END the one that must bring the
+system to its end afterwards (`dpkg --configure -a`, or START again). A point is
+
+  * the N-th process that a maintainer script starts: the script is killed
+    before it, and
+  * the N-th system call of appctl that changes the file system, of each kind
+    and in each of its runs: appctl is killed before it (and its script fails).
+
+The points are found by tracing one undisturbed run. For each of them the whole
+system is a fresh overlay over the one that stands here: START is run with the
+fault, then END, and the tree that is left must be the one that START alone
+leaves: content, owner, mode. Meanwhile a reader polls the files given in
+/fault/watch and fails on any content that is neither the old nor the new one.
+
+Every point is one line on standard output: scenario, script, process, system
+call, ordinal, verdict. Exit status 1 where a point did not fire, where the
+number of points that fired is not that of the trace, or where a tree differs.
+"""
+
+import collections
+import hashlib
+import os
+import re
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+FAULT = Path("/fault")
+SCRIPTS = ("config", "preinst", "postinst", "prerm", "postrm")
+# What changes a file system. openat is counted where it may create.
+CHANGES = (
+    "openat", "mkdirat", "write", "fchown", "fchownat", "fchmod", "fchmodat", "fsync", "fdatasync", "ftruncate",
+    "rename", "renameat", "renameat2", "unlink", "unlinkat", "linkat", "symlinkat", "utimensat", "copy_file_range",
+)
+STARTS = ("clone", "clone3", "fork", "vfork")
+# Where the scenario leaves its traces; times, logs and caches differ by nature.
+TREES = ("/etc", "/var/lib", "/usr/share/appctl", "/run/appctl", "/usr/lib/sysusers.d")
+BESIDES = re.compile(
+    r"^/var/lib/(dpkg/(status-old|available.*|diversions-old|statoverride-old|updates/|lock.*|triggers/Lock)"
+    r"|dpkg/info/.*\.list$|systemd/(random-seed|catalog/)|apt/|ucf/cache/|appctl/[^/]+/lock$)|^/etc/(\.pwd\.lock|(passwd|group|shadow|gshadow)-)$"
+)
+
+
+def sh(command, **options):
+    return subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, **options)
+
+
+class Layer:
+    """A fresh overlay over this system, in a mount namespace of its own."""
+
+    def __init__(self):
+        # The namespace lives as long as this process, which waits for end of file.
+        script = (
+            "mount -t tmpfs -o mode=755 point /point && mkdir /point/upper /point/work /point/root && "
+            "mount -t overlay point -o lowerdir=/,upperdir=/point/upper,workdir=/point/work /point/root && "
+            "cd /point/root && mount --rbind /proc proc && mount --rbind /dev dev && mount -t tmpfs tmpfs run && "
+            "mkdir -p run/lock && echo ready && exec cat >/dev/null"
+        )
+        self.keeper = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        if self.keeper.stdout.readline() != "ready\n":
+            sys.exit("fault-points: no overlay could be mounted")
+        self.root = f"/proc/{self.keeper.pid}/root/point/root"
+
+    def run(self, command):
+        enter = ["nsenter", "--mount", f"--target={self.keeper.pid}", "chroot", "/point/root"]
+        return subprocess.run(
+            [*enter, "sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+        )
+
+    def write(self, path, text):
+        Path(self.root + path).write_text(text)
+
+    def read(self, path):
+        try:
+            return Path(self.root + path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.keeper.stdin.close()
+        self.keeper.wait()
+
+
+def secrets(layer):
+    """The generated secrets, by package."""
+    found = {}
+    for path in sorted(Path(layer.root + "/var/lib/appctl").glob("*/secrets.json")):
+        found[path.parent.name] = path.read_bytes()
+    return found
+
+
+def tree(layer):
+    """What the scenario leaves: path → owner, mode, and content or target.
+
+    A secret is another one in each run: it stands as <secret>, and digests of
+    what holds it as <hash>; that they are right is what `appctl status` says.
+    """
+    words = {word.encode() for text in secrets(layer).values() for word in re.findall(r'"([^"]{16,})"', text.decode())}
+    found = {}
+    for top in TREES:
+        for directory, names, files in os.walk(layer.root + top):
+            for name in names + files:
+                full = os.path.join(directory, name)
+                path = full[len(layer.root):]
+                if BESIDES.search(path):
+                    continue
+                about = os.lstat(full)
+                what = ""
+                if stat.S_ISLNK(about.st_mode):
+                    what = os.readlink(full)
+                elif stat.S_ISREG(about.st_mode):
+                    contents = Path(full).read_bytes()
+                    for word in words:
+                        contents = contents.replace(word, b"<secret>")
+                    if path.startswith("/var/lib/appctl/"):
+                        contents = re.sub(rb"\b[0-9a-f]{64}\b", b"<hash>", contents)
+                    what = hashlib.sha256(contents).hexdigest()
+                found[path] = (f"{about.st_uid}:{about.st_gid}", oct(about.st_mode), what)
+    return found
+
+
+WRAPPER = """#!/bin/sh
+# Runs the real program under strace; kills it where /fault/inject says so.
+{debconf}run=1
+while ! mkdir "/fault/log/{name}.$run" 2>/dev/null; do run=$((run + 1)); done
+read -r name number options </fault/inject || :
+[ "$name $number" = "{name} $run" ] || options=
+echo "$*" >"/fault/log/{name}.$run/arguments"
+# shellcheck disable=SC2086
+exec strace -qq -o "/fault/log/{name}.$run/trace" -e trace={calls} $options {real} "$@"
+"""
+# debconf runs a script again below its frontend, by the name that it has; it is
+# the run below the frontend that counts.
+DEBCONF = ". /usr/share/debconf/confmodule\n"
+
+
+def wrap(deb):
+    """appctl, and every maintainer script of a package, run under strace from now on."""
+    if not os.path.exists("/usr/bin/appctl.real"):
+        os.rename("/usr/bin/appctl", "/usr/bin/appctl.real")
+        text = WRAPPER.format(debconf="", name="appctl", calls=",".join(CHANGES), real="/usr/bin/appctl.real")
+        executable("/usr/bin/appctl", text)
+    scratch = "/fault/unpacked"
+    sh(f"rm -rf {scratch} && dpkg-deb -R {deb} {scratch}", check=True)
+    for script in SCRIPTS:
+        path = Path(scratch, "DEBIAN", script)
+        if path.exists():
+            text = path.read_text()
+            path.rename(f"{path}-real")
+            debconf = DEBCONF if "/usr/share/debconf/confmodule" in text else ""
+            executable(path, WRAPPER.format(debconf=debconf, name=script, calls=",".join(STARTS), real='"$0-real"'))
+    sh(f"dpkg-deb -Znone -b {scratch} {deb}", check=True)
+
+
+def executable(path, text):
+    Path(path).write_text(text)
+    os.chmod(path, 0o755)
+
+
+def runs(layer):
+    """Runs of traced programs: name → list of (arguments, trace lines)."""
+    found = {}
+    for directory in sorted(Path(layer.root + "/fault/log").iterdir()):
+        name, number = directory.name.rsplit(".", 1)
+        trace = (directory / "trace").read_text(errors="replace").splitlines()
+        found[(name, int(number))] = ((directory / "arguments").read_text().strip(), trace)
+    return found
+
+
+def points(found):
+    """(name, run, arguments, system call, ordinal) of each point."""
+    for (name, number), (arguments, trace) in sorted(found.items()):
+        ordinals = collections.Counter()
+        for line in trace:
+            match = re.match(r"(\w+)\((.*)", line)
+            if not match:
+                continue
+            call, rest = match.groups()
+            ordinals[call] += 1
+            if name != "appctl":
+                yield name, number, arguments, call, ordinals[call]
+            elif call == "openat" and "O_CREAT" not in rest:
+                continue
+            elif call == "write" and re.match(r"[12], ", rest):
+                continue
+            else:
+                yield name, number, arguments, call, ordinals[call]
+
+
+def prepare(layer):
+    layer.run("rm -rf /fault/log /fault/inject && mkdir /fault/log && : >/fault/inject")
+
+
+class Reader(threading.Thread):
+    """Polls the watched files; notes what is neither old, nor new, nor missing."""
+
+    def __init__(self, layer, allowed):
+        super().__init__()
+        self.layer, self.allowed, self.bad, self.done, self.reads = layer, allowed, set(), False, 0
+
+    def run(self):
+        while not self.done:
+            for path, contents in self.allowed.items():
+                seen = self.layer.read(path)
+                self.reads += 1
+                if seen is not None and seen not in contents:
+                    self.bad.add(path)
+            time.sleep(0.001)
+
+
+def main():
+    scenario, start, end = sys.argv[1:4]
+    watched = (FAULT / "watch").read_text().split()
+    with Layer() as layer:
+        old = {path: layer.read(path) for path in watched}
+        prepare(layer)
+        output = layer.run(start)
+        if output.returncode:
+            sys.exit(f"fault-points: {scenario}: the undisturbed run fails:\n{output.stdout}")
+        wanted, found = tree(layer), runs(layer)
+        allowed = {path: {old[path], layer.read(path)} - {None} for path in watched}
+    todo = list(points(found))
+    fired = failures = reads = 0
+    for name, number, arguments, call, ordinal in todo:
+        with Layer() as layer:
+            prepare(layer)
+            layer.write("/fault/inject", f"{name} {number} -e inject={call}:signal=KILL:when={ordinal}\n")
+            reader = Reader(layer, allowed)
+            reader.start()
+            first = layer.run(start)
+            log = Path(f"{layer.root}/fault/log/{name}.{number}/trace")
+            hit = log.exists() and "killed by SIGKILL" in log.read_text(errors="replace")
+            layer.write("/fault/inject", "")
+            kept = secrets(layer)
+            second = layer.run(end)
+            lost = [package for package, text in secrets(layer).items() if kept.get(package, text) != text]
+            reader.done = True
+            reader.join()
+            reads += reader.reads
+            left = tree(layer)
+        verdict = []
+        if not hit:
+            verdict.append("did not fire")
+        if second.returncode:
+            verdict.append(f"END fails: {second.stdout[-2000:]}")
+        if lost:
+            verdict.append(f"secrets have changed: {lost}")
+        for path in sorted(wanted.keys() | left.keys()):
+            if wanted.get(path) != left.get(path):
+                verdict.append(f"{path}: {left.get(path)}, wanted {wanted.get(path)}")
+        if reader.bad:
+            verdict.append(f"half-written: {sorted(reader.bad)}")
+        fired += hit
+        failures += bool(verdict)
+        print(scenario, name, f"run {number} ({arguments})", call, ordinal, "; ".join(verdict) or "ok", flush=True)
+        if verdict and os.environ.get("FAULT_VERBOSE"):
+            print(first.stdout, second.stdout, sep="---\n")
+    print(f"{scenario}: {len(todo)} points, {fired} fired, {failures} failed, {reads} reads")
+    sys.exit(failures > 0 or fired != len(todo) or not todo)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--wrap":
+        wrap(sys.argv[2])
+    else:
+        main()
