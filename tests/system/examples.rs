@@ -7,6 +7,7 @@ use crate::configuration::runtime;
 use crate::harness::Suite;
 use crate::on_both_suites;
 use crate::package::{Built, Source, built, target, workshop};
+use crate::zeo_server::zeo_server;
 
 on_both_suites!(
     flask_runs_as_its_own_user_and_answers_http,
@@ -62,7 +63,7 @@ fn lintian(built: &Built, deb: &str) -> Vec<String> {
 }
 
 fn lintian_is_content_with_the_examples(suite: Suite) {
-    for built in [notes(suite), uv(suite)] {
+    for built in [notes(suite), uv(suite), zeo_server(suite)] {
         let found = lintian(&built, &built.inside());
         // Neither suite's lintian can read zstd; dh_venv(1) tells the way out.
         let others: Vec<&String> = found.iter().filter(|line| !line.contains("malformed-deb-archive")).collect();

@@ -16,3 +16,4 @@ mod faults;
 mod installed;
 mod package;
 mod smoke;
+mod zeo_server;
