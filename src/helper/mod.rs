@@ -6,3 +6,5 @@
 pub mod appconfig;
 #[cfg(feature = "venv")]
 pub mod venv;
+#[cfg(feature = "zeoclient")]
+pub mod zeoclient;

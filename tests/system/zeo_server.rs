@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::examples::assert_lintian_is_content;
 use crate::harness::{Booted, Suite};
 use crate::on_both_suites;
 use crate::package::{Built, Source, built, target};
 
-on_both_suites!(serves_packs_backs_up_and_is_restored);
+on_both_suites!(lintian_is_content, serves_packs_backs_up_and_is_restored);
 
 /// The package, built once.
-pub fn zeo_server(suite: Suite) -> Arc<Built> {
+fn zeo_server(suite: Suite) -> Arc<Built> {
     built(suite, "example zeo-server", || Source::example("zeo-server", "zeo-server"))
 }
 
@@ -34,6 +35,10 @@ with tempfile.TemporaryDirectory() as blobs:
             print(root['text'], blob.read().decode())
     connection.close()
 ";
+
+fn lintian_is_content(suite: Suite) {
+    assert_lintian_is_content(&zeo_server(suite));
+}
 
 fn serves_packs_backs_up_and_is_restored(suite: Suite) {
     let package = zeo_server(suite);
