@@ -15,3 +15,4 @@ mod bootstrap;
 mod grok;
 mod probe;
 mod upgrade;
+mod zope;

@@ -601,6 +601,14 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_read() {
+        let text = include_str!("../../../examples/zope/debian/board.zeoclient");
+        let (description, faults) = read(text);
+        assert_eq!(faults, [] as [&str; 0]);
+        assert_eq!(description.application.map(|application| application.instances), Some(2));
+    }
+
+    #[test]
     fn a_fault_of_each_kind_has_its_line() {
         for (stanza, expected) in [
             ("Storage: Main\n", "4: 'Main' is no name"),
