@@ -107,6 +107,38 @@ pub fn names(path: &Path) -> Result<Vec<OsString>> {
     Ok(names)
 }
 
+/// What kind of thing a directory entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A socket, FIFO or device.
+    Other,
+}
+
+/// Names in a directory with their shapes, sorted.
+pub fn shapes(path: &Path) -> Result<Vec<(OsString, Shape)>> {
+    let failed = |error: std::io::Error| Error::io("list", path, &error);
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        let shape = match () {
+            () if kind.is_file() => Shape::File,
+            () if kind.is_dir() => Shape::Directory,
+            () if kind.is_symlink() => Shape::Link,
+            () => Shape::Other,
+        };
+        all.push((entry.file_name(), shape));
+    }
+    all.sort();
+    Ok(all)
+}
+
 /// Everything under `root`, sorted by path; directories stand before what is in them.
 pub fn tree(root: &Path) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
@@ -157,14 +189,13 @@ pub fn survey(root: &Path, entries: &[Entry], texts: &[String]) -> Result<BTreeM
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let work = || -> Result<Vec<(PathBuf, Facts)>> {
         let mut own = Vec::new();
-        let mut bytes = Vec::new();
+        let mut buffer = vec![0; CHUNK];
         while let Some(entry) = files.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
             let path = root.join(&entry.path);
-            bytes.clear();
-            std::fs::File::open(&path)
-                .and_then(|mut file| file.read_to_end(&mut bytes))
+            let facts = std::fs::File::open(&path)
+                .and_then(|file| read_facts(file, &finders, &mut buffer))
                 .map_err(|error| Error::io("read", &path, &error))?;
-            own.push((entry.path.clone(), facts(&bytes, &finders)));
+            own.push((entry.path.clone(), facts));
         }
         Ok(own)
     };
@@ -182,18 +213,63 @@ pub fn survey(root: &Path, entries: &[Entry], texts: &[String]) -> Result<BTreeM
     Ok(all)
 }
 
-fn facts(bytes: &[u8], finders: &[memchr::memmem::Finder<'_>]) -> Facts {
+/// Facts of a file with these bytes; no texts are looked for.
+pub fn facts(bytes: &[u8]) -> Facts {
     Facts {
         sha256: Sha256::digest(bytes).into(),
         size: bytes.len() as u64,
-        found: finders
-            .iter()
-            .enumerate()
-            .filter(|(_, finder)| finder.find(bytes).is_some())
-            .map(|(at, _)| at)
-            .collect(),
-        beginning: beginning(&bytes[..bytes.len().min(256)]),
+        found: Vec::new(),
+        beginning: beginning(&bytes[..bytes.len().min(BEGINNING)]),
     }
+}
+
+/// Files are read in pieces of this size: a processor's cache holds one while it
+/// is hashed and searched.
+const CHUNK: usize = 1 << 18;
+
+/// Bytes that tell how a file begins.
+const BEGINNING: usize = 256;
+
+/// One pass over a file. The end of each piece is kept in front of the next, so
+/// that no text is missed between two.
+fn read_facts(
+    mut file: impl Read,
+    finders: &[memchr::memmem::Finder<'_>],
+    buffer: &mut [u8],
+) -> std::io::Result<Facts> {
+    let overlap = finders.iter().map(|finder| finder.needle().len()).max().unwrap_or_default().min(CHUNK / 2);
+    let mut facts = Facts::default();
+    let mut hasher = Sha256::new();
+    let mut kept = 0;
+    loop {
+        let mut filled = kept;
+        while filled < buffer.len() {
+            match file.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if facts.size == 0 {
+            facts.beginning = beginning(&buffer[..filled.min(BEGINNING)]);
+        }
+        hasher.update(&buffer[kept..filled]);
+        facts.size += (filled - kept) as u64;
+        for (at, finder) in finders.iter().enumerate() {
+            if !facts.found.contains(&at) && finder.find(&buffer[..filled]).is_some() {
+                facts.found.push(at);
+            }
+        }
+        if filled < buffer.len() {
+            break;
+        }
+        buffer.copy_within(filled - overlap..filled, 0);
+        kept = overlap;
+    }
+    facts.found.sort_unstable();
+    facts.sha256 = hasher.finalize().into();
+    Ok(facts)
 }
 
 /// How a file begins.
@@ -212,7 +288,7 @@ pub fn beginnings(root: &Path, entries: &[Entry]) -> Result<BTreeMap<PathBuf, Be
         let path = root.join(&entry.path);
         let mut bytes = Vec::new();
         std::fs::File::open(&path)
-            .and_then(|file| file.take(256).read_to_end(&mut bytes))
+            .and_then(|file| file.take(BEGINNING as u64).read_to_end(&mut bytes))
             .map_err(|error| Error::io("read", &path, &error))?;
         all.insert(entry.path.clone(), beginning(&bytes));
     }
@@ -253,4 +329,23 @@ fn kind_of(path: &Path, metadata: &std::fs::Metadata) -> Result<Kind> {
     } else {
         Kind::Other
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_across_two_pieces_is_found_and_the_digest_is_of_all() {
+        let texts = ["/build/notes", "/home/anna"];
+        let finders: Vec<_> = texts.iter().map(|text| memchr::memmem::Finder::new(text.as_bytes())).collect();
+        let mut buffer = vec![0; CHUNK];
+        for at in [0, CHUNK - 5, CHUNK - 1, CHUNK, 2 * CHUNK - 20, 2 * CHUNK - 12] {
+            let mut bytes = vec![b'x'; 2 * CHUNK];
+            bytes[at..(at + 12).min(2 * CHUNK)].copy_from_slice(&b"/build/notes"[..12.min(2 * CHUNK - at)]);
+            let read = read_facts(bytes.as_slice(), &finders, &mut buffer).unwrap();
+            assert_eq!(read, Facts { found: vec![0], ..facts(&bytes) }, "{at}");
+        }
+        assert_eq!(read_facts(&b""[..], &finders, &mut buffer).unwrap(), facts(b""));
+    }
 }

@@ -13,13 +13,16 @@ use crate::error::{Error, Result};
 use crate::plan::quote;
 
 /// Name and text of every template.
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: &[(&str, &str)] = &[
     ("appconfig/config.sh", include_str!("../share/templates/appconfig/config.sh.hbs")),
     ("appconfig/postinst.service.sh", include_str!("../share/templates/appconfig/postinst.service.sh.hbs")),
     ("appconfig/postinst.sh", include_str!("../share/templates/appconfig/postinst.sh.hbs")),
     ("appconfig/postrm.sh", include_str!("../share/templates/appconfig/postrm.sh.hbs")),
     ("appconfig/prerm.sh", include_str!("../share/templates/appconfig/prerm.sh.hbs")),
     ("venv/console-script.py", include_str!("../share/templates/venv/console-script.py.hbs")),
+    ("venv/postinst.sh", include_str!("../share/templates/venv/postinst.sh.hbs")),
+    ("venv/postrm.sh", include_str!("../share/templates/venv/postrm.sh.hbs")),
+    ("venv/preinst.sh", include_str!("../share/templates/venv/preinst.sh.hbs")),
     ("venv/pyvenv.cfg", include_str!("../share/templates/venv/pyvenv.cfg.hbs")),
     ("venv/stand-in.sh", include_str!("../share/templates/venv/stand-in.sh.hbs")),
 ];

@@ -3,8 +3,8 @@
 Standard input, NUL-separated: mode, jobs, then pairs of source path and the
 path that the code object shall name. What marshal writes depends on which
 strings the process has interned before (CPython issue 78274), so each batch
-of a fixed number of files is compiled in a child forked from the same clean
-state: the number of jobs has no influence. Files that are no valid Python
+is compiled in a child forked from the same clean state. Batches depend on the
+files alone: the number of jobs has no influence. Files that are no valid Python
 (templates, other versions' syntax) are left alone, as pip does.
 """
 import gc
@@ -14,7 +14,9 @@ import sys
 import warnings
 from importlib._bootstrap_external import _code_to_hash_pyc
 
-BATCH = 24
+# Bytes of source in a batch: small enough that several jobs end together, large
+# enough that a child uses the memory again that it has touched.
+BATCH = 1 << 20
 
 
 def compile_one(source, shown, checked):
@@ -31,12 +33,24 @@ def compile_one(source, shown, checked):
         file.write(data)
 
 
+def divided(pairs):
+    batch, size = [], 0
+    for pair in pairs:
+        batch.append(pair)
+        size += os.path.getsize(pair[0])
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def main():
     words = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\0")
     checked = words[0] == "checked-hash"
     jobs = int(words[1])
     pairs = list(zip(words[2::2], words[3::2]))
-    batches = [pairs[at : at + BATCH] for at in range(0, len(pairs), BATCH)]
+    batches = list(divided(pairs))
     warnings.simplefilter("ignore")
     gc.collect()
     gc.freeze()

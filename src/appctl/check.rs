@@ -136,7 +136,8 @@ fn verdict(machine: &Machine, file: &File, ended: &Ended, mask: &Mask) -> Verdic
         Some(status) => format!("exit status {status}"),
         None => format!("no answer in {} seconds", LIMIT.as_secs()),
     };
-    let output = mask.values_in(&ended.output);
+    // What it prints must not steer a terminal.
+    let output = mask.values_in(&ended.output).replace(|c: char| c.is_control() && c != '\n' && c != '\t', "?");
     let lines = output.lines().filter(|line| !line.trim().is_empty()).take(LINES);
     let shown: String = lines.map(|line| format!("\n\t{line}")).collect();
     Verdict::Refused(Diagnostic::error(format!("the check of {} refuses the new contents: {why}{shown}", file.path)))

@@ -259,6 +259,8 @@ fn present(
         new.beside = None;
         decision.merged.insert(file.path.clone());
     } else if !is_known {
+        // It may hold secrets that the edited file does not: no one else gets to read it.
+        let attributes = Attributes { mode: attributes.mode & file.attributes.mode, ..attributes };
         let path = beside(&file.path);
         decision.steps.push(Step::Place { path, contents: file.contents.clone(), attributes });
         new.beside = Some(new.rendered.clone());

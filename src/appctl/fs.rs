@@ -186,8 +186,7 @@ impl Root {
         Ok(self.directory(above)?.map(|directory| (directory, name.to_owned())))
     }
 
-    /// [`Self::parent`], made with mode 0755 where it is missing. Every directory
-    /// that is going to be made is given to `before` first, the highest first.
+    /// [`Self::parent`], made with mode 0755 where it is missing.
     pub fn make_parent(&self, path: &str) -> Result<(Dir, String)> {
         let (above, name) = split(path);
         for missing in self.missing_above(path)? {
@@ -221,7 +220,8 @@ impl Root {
         }
     }
 
-    /// The regular file at `path`; `None` where nothing is.
+    /// The regular file at `path`; `None` where nothing is. It is one that may be
+    /// replaced: see [`Dir::read`] for what is refused.
     pub fn read(&self, path: &str) -> Result<Option<Contents>> {
         match self.parent(path)? {
             Some((directory, name)) => directory.read(&name),
@@ -229,11 +229,32 @@ impl Root {
         }
     }
 
-    /// The text of the file at `path`, as [`Self::read`].
+    /// The bytes of a file that is only read, such as a manifest or an
+    /// administrator's settings: it may have several links, and be reached by
+    /// symbolic links where only root can have put them.
+    pub fn input(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        let mut path = path.to_owned();
+        for _ in 0..MOST_LINKS {
+            let Some((directory, name)) = self.parent(&path)? else { return Ok(None) };
+            let Some(stat) = directory.stat(&name)? else { return Ok(None) };
+            if Kind::of(&stat) != Kind::Link {
+                return Ok(directory.read_any(&name, false)?.map(|contents| contents.bytes));
+            }
+            let holder = fstat(&directory.fd).map_err(|errno| directory.error("inspect", "", errno))?;
+            if !is_roots(&holder) || !is_owner_trusted(stat.st_uid) {
+                return Err(planted(&self.outside(&path), OsStr::new(&name), &holder));
+            }
+            let target = directory.link(&name)?.unwrap_or_default();
+            path = if target.starts_with('/') { target } else { format!("{}/{target}", split(&path).0) };
+        }
+        Err(failed("read", &self.outside(&path), Errno::ELOOP))
+    }
+
+    /// The text of a file, as [`Self::input`] reads it.
     pub fn text(&self, path: &str) -> Result<Option<String>> {
-        match self.read(path)? {
+        match self.input(path)? {
             None => Ok(None),
-            Some(contents) => match String::from_utf8(contents.bytes) {
+            Some(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Ok(Some(text)),
                 Err(_) => Err(Diagnostic::error(format!("{} is not UTF-8", self.outside(path).display()))
                     .hint("save the file as UTF-8")
@@ -242,7 +263,7 @@ impl Root {
         }
     }
 
-    /// The text of a file of the system (passwd, group): links are followed as in [`Self::directory`].
+    /// The names in the directory at `path`, as [`Dir::names`].
     pub fn names(&self, path: &str) -> Result<Option<Vec<String>>> {
         self.directory(path)?.map(|directory| directory.names()).transpose()
     }
@@ -297,8 +318,12 @@ impl Dir {
     /// The regular file `name`; `None` where nothing is. Anything else, a file
     /// with several links and one larger than [`LARGEST`] are refused.
     pub fn read(&self, name: &str) -> Result<Option<Contents>> {
+        self.read_any(name, true)
+    }
+
+    fn read_any(&self, name: &str, alone: bool) -> Result<Option<Contents>> {
         let Some(stat) = self.stat(name)? else { return Ok(None) };
-        self.refuse_unless_plain(name, &stat)?;
+        self.refuse_unless_plain(name, &stat, alone)?;
         // O_NONBLOCK: what was a file a moment ago may be a FIFO now.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
         let fd = match openat(&self.fd, name, flags, Mode::empty()) {
@@ -307,7 +332,7 @@ impl Dir {
             Err(errno) => return Err(self.error("read", name, errno)),
         };
         let stat = fstat(&fd).map_err(|errno| self.error("inspect", name, errno))?;
-        self.refuse_unless_plain(name, &stat)?;
+        self.refuse_unless_plain(name, &stat, alone)?;
         let mut bytes = Vec::new();
         File::from(fd)
             .take(LARGEST + 1)
@@ -319,9 +344,9 @@ impl Dir {
         Ok(Some(Contents { bytes, attributes: Attributes::from(&stat) }))
     }
 
-    fn refuse_unless_plain(&self, name: &str, stat: &FileStat) -> Result<()> {
+    fn refuse_unless_plain(&self, name: &str, stat: &FileStat, alone: bool) -> Result<()> {
         match Kind::of(stat) {
-            Kind::File if stat.st_nlink > 1 => Err(self.refusal(name, "is a file with several hard links")),
+            Kind::File if alone && stat.st_nlink > 1 => Err(self.refusal(name, "is a file with several hard links")),
             Kind::File if stat.st_size as u64 > LARGEST => Err(self.refusal(name, "is larger than 16 MB")),
             Kind::File => Ok(()),
             Kind::Link => Err(self.refusal(name, "is a symbolic link")),
@@ -361,7 +386,7 @@ impl Dir {
         let fd = openat(&self.fd, name, flags, Mode::from_bits_truncate(0o600))
             .map_err(|errno| self.error("create", name, errno))?;
         let mut file = File::from(fd);
-        for part in bytes.chunks(16) {
+        for part in bytes.chunks(bytes.len() / 2 + 1) {
             file.write_all(part).map_err(|error| self.error("write", name, from_io(&error)))?;
         }
         self.give(&file, name, attributes)

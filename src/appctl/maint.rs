@@ -8,7 +8,7 @@
 use std::io::Read;
 
 use super::cli::Maint;
-use super::work::{Change, Work};
+use super::work::{Access, Change, Work};
 use super::{Ending, LONGEST_VALUE, Machine, accept, apply};
 use crate::configuration::layer::{self, Effective};
 use crate::configuration::setting::Setting;
@@ -43,7 +43,7 @@ pub fn run(machine: &Machine, call: &Maint) -> Result<Ending> {
 
 fn configure(machine: &Machine, call: &Maint) -> Result<Ending> {
     let answers = if call.arguments.iter().any(|word| word == ANSWERS) { answers()? } else { Vec::new() };
-    let mut work = Work::open(machine, &call.package, true)?;
+    let mut work = Work::open(machine, &call.package, Access::Write)?;
     let mut change = Change::default();
     if !answers.is_empty() {
         let effective = work.effective()?;
@@ -99,6 +99,6 @@ fn answers() -> Result<Vec<(String, String)>> {
 
 /// Before a removal: nothing of an interrupted run is left for purge to miss.
 fn settle(machine: &Machine, package: &str) -> Result<Ending> {
-    Work::open(machine, package, true)?.settle()?;
+    Work::open(machine, package, Access::Finish)?.settle()?;
     Ok(Ending::Done)
 }

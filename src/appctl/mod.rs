@@ -42,7 +42,7 @@ use self::decide::State;
 use self::fs::Root;
 use self::package::Package;
 use self::service::{Action, Outcome};
-use self::work::{Applied, Change, Work};
+use self::work::{Access, Applied, Change, Work};
 use crate::configuration::layer::{self, Source};
 use crate::configuration::setting::{Kind, Setting};
 use crate::error::{Diagnostic, Error, Result};
@@ -169,7 +169,7 @@ fn each(machine: &Machine, named: Vec<String>, one: impl Fn(&Machine, &str) -> R
 }
 
 fn show(machine: &Machine, package: &str, key: Option<&str>) -> Result<Ending> {
-    let work = Work::open(machine, package, false)?;
+    let work = Work::open(machine, package, Access::Read)?;
     let settings = &work.package.manifest.settings;
     let wanted: Vec<&Setting> = match key {
         Some(key) => vec![layer::find(settings, key)?],
@@ -255,17 +255,27 @@ fn accept(setting: &Setting, text: &str, change: &mut Change) -> std::result::Re
     Ok(())
 }
 
+/// What is made from another setting has no value of its own.
+fn refuse_made(setting: &Setting) -> std::result::Result<(), Diagnostic> {
+    match &setting.kind {
+        Kind::PasswordHash { from, .. } => {
+            Err(Diagnostic::error(format!("'{}' is made from '{from}'", setting.name)).hint(format!("change '{from}'")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn unset(machine: &Machine, package: &str, keys: Vec<String>) -> Result<Ending> {
     let loaded = Package::load(&machine.root, package)?;
     for key in &keys {
-        layer::find(&loaded.manifest.settings, key)?;
+        layer::find(&loaded.manifest.settings, key).and_then(refuse_made)?;
     }
     alter(machine, package, &Change { unset: BTreeSet::from_iter(keys), ..Change::default() })
 }
 
 /// Change, apply and converge: the administrator's way.
 fn alter(machine: &Machine, package: &str, change: &Change) -> Result<Ending> {
-    let mut work = Work::open(machine, package, true)?;
+    let mut work = Work::open(machine, package, Access::Write)?;
     work.change(change);
     let applied = apply(machine, &mut work, change)?;
     let outcomes = work.converge()?;
@@ -328,7 +338,7 @@ fn severity(machine: &Machine) -> crate::error::Severity {
 }
 
 fn converge(machine: &Machine, package: &str) -> Result<Ending> {
-    let mut work = Work::open(machine, package, true)?;
+    let mut work = Work::open(machine, package, Access::Finish)?;
     work.settle()?;
     let outcomes = work.converge()?;
     if machine.json {
@@ -338,7 +348,7 @@ fn converge(machine: &Machine, package: &str) -> Result<Ending> {
 }
 
 fn diff(machine: &Machine, package: &str) -> Result<Ending> {
-    let mut work = Work::open(machine, package, false)?;
+    let mut work = Work::open(machine, package, Access::Read)?;
     let prepared = work.prepare()?;
     let steps = &prepared.decision.steps;
     let one = |step| diff::of(step, &prepared.rendering, &prepared.snapshot);
@@ -353,7 +363,7 @@ fn diff(machine: &Machine, package: &str) -> Result<Ending> {
 }
 
 fn check(machine: &Machine, package: &str) -> Result<Ending> {
-    let mut work = Work::open(machine, package, false)?;
+    let mut work = Work::open(machine, package, Access::Read)?;
     let prepared = work.prepare()?;
     let mut ending = Ending::Done;
     let mut files = Vec::new();
@@ -385,7 +395,7 @@ fn check(machine: &Machine, package: &str) -> Result<Ending> {
 }
 
 fn status(machine: &Machine, package: &str) -> Result<Ending> {
-    let mut work = Work::open(machine, package, false)?;
+    let mut work = Work::open(machine, package, Access::Read)?;
     let interrupted = work.journal.pending.is_some();
     let prepared = work.prepare()?;
     let reports = &prepared.decision.reports;

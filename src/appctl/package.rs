@@ -50,7 +50,7 @@ impl Package {
             ));
         }
         let path = format!("{MANIFESTS}/{name}/manifest.json");
-        let Some(contents) = root.read(&path)? else { return Err(unknown(root, name)) };
+        let Some(bytes) = root.input(&path)? else { return Err(unknown(root, name)) };
         let shown = root.outside(&path);
         let damaged = |what: String| {
             Error::from(
@@ -58,7 +58,7 @@ impl Package {
                     .hint(format!("install the package again: apt-get install --reinstall {name}")),
             )
         };
-        let format = serde_json::from_slice::<Format>(&contents.bytes).map_err(|error| damaged(error.to_string()))?;
+        let format = serde_json::from_slice::<Format>(&bytes).map_err(|error| damaged(error.to_string()))?;
         if format.format > manifest::FORMAT {
             return Err(Diagnostic::error(format!(
                 "{} has format {}; this appctl knows {}",
@@ -69,7 +69,7 @@ impl Package {
             .hint("upgrade appctl")
             .into());
         }
-        let manifest: Manifest = serde_json::from_slice(&contents.bytes).map_err(|error| damaged(error.to_string()))?;
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         if manifest.package != name {
             return Err(damaged(format!("it is the manifest of '{}'", manifest.package)));
         }
@@ -77,7 +77,7 @@ impl Package {
             return Err(damaged(format!("'{}' is no absolute path", path.escape_default())));
         }
         let templates = templates(root, name, &manifest)?;
-        Ok(Self { name: name.to_owned(), manifest, bytes: contents.bytes, templates })
+        Ok(Self { name: name.to_owned(), manifest, bytes, templates })
     }
 
     /// The template of a file, parsed; faults name the template.

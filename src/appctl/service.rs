@@ -91,7 +91,8 @@ pub fn now(machine: &Machine) -> Clock {
 
 fn since_boot() -> u64 {
     let Ok(now) = ClockId::CLOCK_BOOTTIME.now() else { return 0 };
-    u64::try_from(now.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec()).unwrap_or(0)
+    let part = |number: i64| u64::try_from(number).unwrap_or(0);
+    part(now.tv_sec()).saturating_mul(1_000_000_000).saturating_add(part(now.tv_nsec()))
 }
 
 /// Take care of every note of the journal; those that are done are gone afterwards.
@@ -151,7 +152,7 @@ fn started(machine: &Machine, process: u32) -> Option<u64> {
     let stat = machine.root.text(&format!("/proc/{process}/stat")).ok()??;
     let ticks = start_ticks(&stat)?;
     let per_second = sysconf(SysconfVar::CLK_TCK).ok()?.and_then(|ticks| u64::try_from(ticks).ok())?;
-    Some(ticks * (1_000_000_000_u64.checked_div(per_second)?))
+    Some(ticks.saturating_mul(1_000_000_000_u64.checked_div(per_second)?))
 }
 
 fn start_ticks(stat: &str) -> Option<u64> {

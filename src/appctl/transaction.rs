@@ -108,7 +108,7 @@ pub fn carry_out(
     let mut places = Places::default();
     if let Err(error) = stage(machine, store, decision, besides, &mut places) {
         // As it was, as far as that can be said; the first error is the one to report.
-        let _ = places.drop_staged();
+        let _ = places.undo(&machine.root);
         let _ = store.sweep();
         journal.pending = None;
         let _ = store.write_journal(journal);
@@ -167,6 +167,7 @@ fn own(root: &Root, store: &Store, decision: &Decision, besides: &Besides) -> Re
 struct Places {
     open: BTreeMap<String, Dir>,
     staged: Vec<(String, String)>,
+    made: Vec<String>,
 }
 
 impl Places {
@@ -174,6 +175,7 @@ impl Places {
     fn place<'a, 'b>(&'a mut self, root: &Root, path: &'b str) -> Result<(&'a Dir, &'b str)> {
         let (above, name) = split(path);
         if !self.open.contains_key(above) {
+            self.made.extend(root.missing_above(path)?);
             self.open.insert(above.to_owned(), root.make_parent(path)?.0);
         }
         match self.open.get(above) {
@@ -188,12 +190,30 @@ impl Places {
         self.place(root, path)?.0.stage(name, contents, attributes)
     }
 
-    fn drop_staged(&self) -> Result<()> {
+    /// Take away what was staged, and the directories that were made for it.
+    fn undo(&self, root: &Root) -> Result<()> {
         for (above, name) in &self.staged {
             if let Some(directory) = self.open.get(above) {
                 directory.drop_staged(name)?;
             }
         }
+        for path in self.made.iter().rev() {
+            if let Some((directory, name)) = root.parent(path)? {
+                directory.remove_empty(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A directory of the administrator's choice, which he has put a link to, is as good.
+    fn directory(&mut self, root: &Root, path: &str, attributes: Attributes) -> Result<()> {
+        if let Some(found) = root.directory(path)? {
+            return found.set_attributes(attributes);
+        }
+        let (above, name) = self.place(root, path)?;
+        above.make_directory(name, 0o700)?;
+        above.open(name)?.set_attributes(attributes)?;
+        self.made.push(path.to_owned());
         Ok(())
     }
 
@@ -207,7 +227,7 @@ fn stage(machine: &Machine, store: &Store, decision: &Decision, besides: &Beside
     let root = &machine.root;
     for step in &decision.steps {
         match step {
-            Step::Directory { path, attributes } => directory(root, path, *attributes)?,
+            Step::Directory { path, attributes } => places.directory(root, path, *attributes)?,
             Step::Place { path, contents, attributes } => places.stage(root, path, contents, *attributes)?,
             _ => {}
         }
@@ -223,17 +243,6 @@ fn stage(machine: &Machine, store: &Store, decision: &Decision, besides: &Beside
         store.rendered_directory()?.stage(&encoded(path), contents, private())?;
     }
     Ok(())
-}
-
-/// A directory of the administrator's choice, which he has put a link to, is as good.
-fn directory(root: &Root, path: &str, attributes: Attributes) -> Result<()> {
-    if let Some(found) = root.directory(path)? {
-        return found.set_attributes(attributes);
-    }
-    let (above, name) = root.make_parent(path)?;
-    above.make_directory(&name, 0o700)?;
-    above.open(&name)?.set_attributes(attributes)?;
-    above.sync()
 }
 
 /// The renames, and what only takes away.

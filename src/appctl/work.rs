@@ -6,6 +6,8 @@
 //! [`super::decide`] think, [`super::check`] look, and [`super::transaction`] act.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -16,6 +18,7 @@ use super::decide::{self, Decision, Report, Snapshot, Step, Wanted};
 use super::fs::{Kind, Root};
 use super::journal::{FileRecord, Journal, digest};
 use super::package::{self, Package, SettingsFiles};
+use super::process::{self, Child};
 use super::render::{self, Rendering};
 use super::secrets::Secrets;
 use super::service::{self, Outcome};
@@ -33,6 +36,17 @@ pub struct Change {
     pub unset: BTreeSet<String>,
     /// Secrets by setting.
     pub secrets: BTreeMap<String, String>,
+}
+
+/// What may be done to a package's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Read,
+    /// An interrupted run is finished.
+    Finish,
+    /// The same, and the state is made where there is none.
+    Write,
 }
 
 /// A package, with all that is known about it.
@@ -76,16 +90,16 @@ pub struct Prepared {
 }
 
 impl<'a> Work<'a> {
-    /// Read everything. `write`: an interrupted run is finished first, and state is made where there is none.
-    pub fn open(machine: &'a Machine, name: &str, write: bool) -> Result<Self> {
+    /// Read everything, and lock the package where it has state.
+    pub fn open(machine: &'a Machine, name: &str, access: Access) -> Result<Self> {
         let package = Package::load(&machine.root, name)?;
-        let store = Store::open(&machine.root, name, write)?;
+        let store = Store::open(&machine.root, name, access == Access::Write)?;
         let (mut journal, secrets) = match &store {
             Some(store) => (store.journal()?, store.secrets()?),
             None => (Journal::default(), Secrets::default()),
         };
         let before = journal.clone();
-        if let (Some(store), true) = (&store, write) {
+        if let (Some(store), Access::Finish | Access::Write) = (&store, access) {
             transaction::recover(machine, &package.manifest, store, &mut journal)?;
         }
         let files = SettingsFiles::read(&machine.root, name)?;
@@ -320,8 +334,9 @@ impl<'a> Work<'a> {
                 snapshot.links.insert(path.clone(), directory.link(&name)?);
             }
         }
-        if self.has_gone(wanted) {
-            snapshot.shipped = shipped(root, &self.package.name)?;
+        let gone = self.gone(wanted);
+        if !gone.is_empty() {
+            snapshot.shipped = shipped(root, &self.package.name, gone)?;
         }
         Ok(snapshot)
     }
@@ -348,10 +363,12 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn has_gone(&self, wanted: &Wanted) -> bool {
-        self.journal.files.keys().any(|path| !wanted.files.iter().any(|file| file.path == *path))
-            || self.journal.links.keys().any(|path| !wanted.links.contains_key(path))
-            || self.journal.directories.keys().any(|path| !wanted.directories.contains_key(path))
+    /// What the package has had and has no longer.
+    fn gone(&self, wanted: &Wanted) -> BTreeSet<&str> {
+        let files = self.journal.files.keys().filter(|path| !wanted.files.iter().any(|file| file.path == **path));
+        let links = self.journal.links.keys().filter(|path| !wanted.links.contains_key(*path));
+        let directories = self.journal.directories.keys().filter(|path| !wanted.directories.contains_key(*path));
+        files.chain(links).chain(directories).map(String::as_str).collect()
     }
 
     /// Finish an interrupted run, and nothing else.
@@ -373,19 +390,28 @@ impl<'a> Work<'a> {
     }
 }
 
-/// The paths that the package ships, from dpkg's own list.
-fn shipped(root: &Root, package: &str) -> Result<BTreeSet<String>> {
-    const INFO: &str = "/var/lib/dpkg/info";
-    let is_list = |name: &String| {
-        let stem = name.strip_suffix(".list").and_then(|stem| stem.strip_prefix(package));
-        stem.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-    };
-    let mut paths = BTreeSet::new();
-    for name in root.names(INFO)?.unwrap_or_default().iter().filter(|name| is_list(name)) {
-        let text = root.text(&format!("{INFO}/{name}"))?.unwrap_or_default();
-        paths.extend(text.lines().map(str::to_owned));
+/// Those of the paths that the package ships now, as dpkg-query(1) knows it.
+fn shipped(root: &Root, package: &str, paths: BTreeSet<&str>) -> Result<BTreeSet<String>> {
+    let database = root.outside("/var/lib/dpkg");
+    let mut words: Vec<OsString> = vec!["dpkg-query".into(), "--admindir".into(), database.into()];
+    words.extend(["--search", "--"].into_iter().chain(paths).map(OsString::from));
+    let environment = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C")];
+    let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let child = Child { words, environment, directory: "/".into(), limit: Duration::from_secs(60) };
+    let ended = process::run(&child)?;
+    // 1: some of them belong to no package.
+    if !matches!(ended.status, Some(0 | 1)) {
+        return Err(Diagnostic::error(format!(
+            "dpkg-query cannot tell whose files these are: {}",
+            ended.output.trim()
+        ))
+        .hint("run 'dpkg --audit', and 'dpkg --configure -a' afterwards")
+        .into());
     }
-    Ok(paths)
+    // `PACKAGE[:ARCHITECTURE][, …]: PATH`
+    let is_ours = |name: &str| name.split(':').next() == Some(package);
+    let lines = ended.output.lines().filter_map(|line| line.split_once(": "));
+    Ok(lines.filter(|(names, _)| names.split(", ").any(is_ours)).map(|(_, path)| path.to_owned()).collect())
 }
 
 /// What an apply did.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::{Diagnostic, Error, Result};
-use crate::input::{self, Kind};
+use crate::input::{self, Kind, Shape};
 use crate::message::Printer;
 use crate::plan::{Action, Plan, Process};
 
@@ -226,20 +226,17 @@ fn copy_tree(from: &Path, to: &Path, without: &[std::ffi::OsString]) -> Result<(
 
 fn link_tree(from: &Path, to: &Path) -> Result<()> {
     place_tree(from, to, &[], &|source, target| {
-        remove_quietly(target)?;
-        match std::fs::hard_link(source, target) {
+        let link = || std::fs::hard_link(source, target);
+        let linked = link().or_else(|error| match error.kind() {
+            ErrorKind::AlreadyExists => std::fs::remove_file(target).and_then(|()| link()),
+            _ => Err(error),
+        });
+        match linked {
             // EXDEV, EPERM, EMLINK: the file system cannot; a copy is as good.
             Err(error) if error.kind() != ErrorKind::StorageFull => std::fs::copy(source, target).map(|_| ()),
             other => other,
         }
     })
-}
-
-fn remove_quietly(path: &Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 type PlaceFile<'a> = &'a dyn Fn(&Path, &Path) -> std::io::Result<()>;
@@ -248,23 +245,25 @@ fn place_tree(from: &Path, to: &Path, without: &[std::ffi::OsString], place: Pla
     directory(to)?;
     let mut pending = vec![PathBuf::new()];
     while let Some(below) = pending.pop() {
-        for name in input::names(&from.join(&below))? {
+        for (name, shape) in input::shapes(&from.join(&below))? {
             if below.as_os_str().is_empty() && without.contains(&name) {
                 continue;
             }
             let path = below.join(&name);
             let (source, target) = (from.join(&path), to.join(&path));
-            match input::kind(&source)? {
-                Some(Kind::Directory) => {
+            match shape {
+                Shape::Directory => {
                     directory(&target)?;
                     pending.push(path);
                 }
-                Some(Kind::Link(link)) => symlink(&target, &link)?,
-                Some(Kind::File { .. }) => {
-                    place(&source, &target).map_err(|error| Error::io("copy to", &target, &error))?
+                Shape::Link => {
+                    if let Some(Kind::Link(link)) = input::kind(&source)? {
+                        symlink(&target, &link)?;
+                    }
                 }
+                Shape::File => place(&source, &target).map_err(|error| Error::io("copy to", &target, &error))?,
                 // Sockets and FIFOs belong to a running program, not to a package.
-                Some(Kind::Other) | None => {}
+                Shape::Other => {}
             }
         }
     }

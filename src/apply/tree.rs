@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "part of the one module that writes")]
 
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path};
 
 use sha2::{Digest, Sha256};
@@ -196,10 +196,16 @@ pub fn set_times(tree: &Path, epoch: i64) -> Result<()> {
         )
         .map_err(|errno| Error::io("set the time of", path, &errno.into()))
     };
-    for entry in input::tree(tree)? {
-        set(&tree.join(&entry.path))?;
+    // Looking costs less than setting.
+    let right = |path: &Path| {
+        std::fs::symlink_metadata(path).is_ok_and(|metadata| (metadata.mtime(), metadata.mtime_nsec()) == (epoch, 0))
+    };
+    let entries = input::tree(tree)?;
+    let paths = entries.iter().map(|entry| tree.join(&entry.path)).chain([tree.to_path_buf()]);
+    for path in paths.filter(|path| !right(path)) {
+        set(&path)?;
     }
-    set(tree)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@
 //! `Dpkg/Arch.pm` over dpkg's own tables. Difference: a DEB_* variable that is
 //! set to nothing is ignored without a warning.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::environment::Environment;
 use crate::error::{Diagnostic, Error, Result};
@@ -28,14 +28,14 @@ pub enum Machine {
 #[derive(Debug, Clone)]
 pub struct Architectures {
     environment: Environment,
-    asked: OnceCell<BTreeMap<String, String>>,
-    tuples: OnceCell<Tuples>,
+    asked: OnceLock<BTreeMap<String, String>>,
+    tuples: OnceLock<Tuples>,
 }
 
 impl Architectures {
     /// The architectures of this environment. Nothing is read or started yet.
     pub fn new(environment: &Environment) -> Self {
-        Self { environment: environment.clone(), asked: OnceCell::new(), tuples: OnceCell::new() }
+        Self { environment: environment.clone(), asked: OnceLock::new(), tuples: OnceLock::new() }
     }
 
     /// A variable of dpkg-architecture(1), such as `DEB_HOST_MULTIARCH`; `None` if it knows none of that name.

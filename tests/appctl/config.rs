@@ -269,6 +269,17 @@ fn hashes_are_made_once_and_are_good() {
     }
 }
 
+#[test]
+fn an_administrator_s_settings_may_be_a_link() {
+    let machine = Machine::with_notes();
+    machine.write("/srv/site.conf", "workers = 6\n");
+    std::fs::create_dir_all(machine.path("/etc/notes/settings.d")).unwrap();
+    std::os::unix::fs::symlink("../../../srv/site.conf", machine.path("/etc/notes/settings.d/50-site.conf")).unwrap();
+    std::fs::hard_link(machine.path("/srv/site.conf"), machine.path("/srv/again")).unwrap();
+    machine.configure().ok();
+    assert!(machine.read("/etc/notes/workers.conf").contains("workers=6\n"));
+}
+
 /// Case: the reader of a pipe goes away.
 #[test]
 fn a_closed_pipe_is_no_panic() {

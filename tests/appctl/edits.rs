@@ -124,6 +124,9 @@ fn a_path_that_became_a_conffile_is_dpkg_s() {
     let machine = installed();
     machine.write(WORKERS, "the conffile of the new version\n");
     machine.write("/var/lib/dpkg/info/notes.list", &format!("/.\n/etc\n{WORKERS}\n"));
+    let status = "Package: notes\nStatus: install ok installed\nMaintainer: x <x@x.invalid>\nArchitecture: all\n\
+                  Version: 2\nDescription: x\n";
+    machine.write("/var/lib/dpkg/status", status);
     let mut smaller = notes();
     smaller["files"].as_array_mut().unwrap().remove(1);
     machine.install(&smaller);

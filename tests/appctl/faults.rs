@@ -381,6 +381,32 @@ fn a_killed_change_of_a_secret_ends_as_any_other() {
     always_the_same_end(&secret(), 20);
 }
 
+/// The disk is full at every call that needs room: before the first rename
+/// nothing is different then, and nothing is left behind; with room again, the
+/// same command ends as any other.
+#[test]
+fn a_full_disk_leaves_everything_as_it_was() {
+    let scenario = set();
+    let program = Path::new(env!("CARGO_BIN_EXE_appctl"));
+    let explorer = Explorer::new(program, &scenario);
+    let staging = explorer.points.iter().take_while(|point| !point.detail.contains("\"60-appctl.conf\""));
+    let needs_room = |point: &&Point| ["openat", "write", "mkdirat", "fsync"].contains(&point.call.as_str());
+    let points: Vec<&Point> = staging.filter(needs_room).collect();
+    assert!(points.len() > 15, "{} points", points.len());
+    let (words, input) = &scenario.commands[0];
+    let before = scenario.begin.tree(&["/etc"]);
+    for point in points {
+        let machine = copy(&scenario.begin);
+        let inject = format!("inject={}:error=ENOSPC:when={}", point.call, point.ordinal);
+        assert_eq!(strace(program, &machine, words, input, &["-e", &inject, "-o", "/dev/null"]), Some(1), "{point}");
+        let after = machine.tree(&["/etc"]);
+        assert!(after == before, "{point}: {}", difference(&before, &after));
+        run(program, &machine, words, input).unwrap();
+        let end = normalised(&machine);
+        assert!(end == explorer.reference, "{point}: {}", difference(&explorer.reference, &end));
+    }
+}
+
 /// appctl with a fault of its own: contents written in place, the journal not heeded.
 #[test]
 fn a_planted_bug_is_found() {

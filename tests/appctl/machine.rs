@@ -172,8 +172,10 @@ fn walk(root: &Path, path: &Path, tree: &mut Tree) {
         "directory".to_owned()
     } else if metadata.is_symlink() {
         format!("link to {}", fs::read_link(path).unwrap().display())
-    } else {
+    } else if metadata.is_file() {
         format!("file: {}", String::from_utf8_lossy(&fs::read(path).unwrap()))
+    } else {
+        "something else".to_owned()
     };
     let name = format!("/{}", path.strip_prefix(root).unwrap().display());
     tree.insert(name, (contents, metadata.uid(), metadata.gid(), metadata.mode() & 0o7777));

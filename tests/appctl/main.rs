@@ -3,6 +3,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(missing_docs, clippy::print_stdout, reason = "tests")]
 
+#[path = "../harness/mod.rs"]
+mod harness;
+
 mod attack;
 mod checks;
 mod config;
@@ -10,4 +13,5 @@ mod edits;
 mod faults;
 mod machine;
 mod maint;
+mod services;
 mod speed;

@@ -47,4 +47,11 @@ fn a_translation_reaches_the_package_and_a_stale_one_does_not() {
     let refused = dh_appconfig(source.path()).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("dh_appconfig --update-po"), "{refused:?}");
+
+    // What asks nothing any more has nothing to translate.
+    write("notes.appconfig", &CONFIGURATION.replace("Ask: high\n", ""));
+    run(dh_appconfig(source.path()).arg("--update-po"));
+    assert!(!source.path().join("debian/appconfig/notes.templates").exists());
+    assert_eq!(std::fs::read_to_string(source.path().join("debian/po/POTFILES.in")).unwrap(), "");
+    run(&mut dh_appconfig(source.path()));
 }

@@ -10,6 +10,7 @@ use crate::package::{Built, Source, built, copy_debs, pinned, target, workshop};
 on_both_suites!(
     case_08_native_wheels_build_import_and_depend_exactly,
     case_15_flask_and_gunicorn_are_byte_identical_wherever_and_whenever_built,
+    case_15_numpy_and_pandas_are_byte_identical_wherever_and_whenever_built,
     case_16_no_build_path_anywhere_and_every_record_row_verifies,
 );
 
@@ -60,41 +61,107 @@ except psycopg2.OperationalError:
 '");
 }
 
-/// Builds in this directory as this user, and returns the digest of the .deb.
-fn digest(session: &Session, source: &Source, dir: &str, jobs: u32) -> String {
-    source.unpack(session, dir);
-    let command = format!("rm -f ../*.deb; umask 0022; dpkg-buildpackage -us -uc -b -j{jobs} 2>&1");
-    session.in_dir(dir).ok(&command);
-    session.in_dir(dir).ok("sha256sum <../site_1.0_*.deb").stdout
+/// A workshop with a second user, the wheels of `source` in /srv/wheels, and
+/// faketime. All builds are offline: certificates would
+/// have ended by then.
+fn workshop_with_clock(suite: Suite, source: &Source) -> Session {
+    let session = workshop(suite);
+    session.write("/tmp/pins", &source.files["requirements.txt"]);
+    let root = session.as_user("root");
+    root.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 faketime && useradd --create-home --uid 4242 anna
+        install -d -o builder /srv/wheels");
+    session.ok(
+        "python3 -m pip download --quiet --no-deps --only-binary :all: --require-hashes -r /tmp/pins -d /srv/wheels",
+    );
+    session.offline().timeout(std::time::Duration::from_secs(240))
 }
 
-/// Two directories of different length, two users with caches of their own, two
-/// times, one job and two, with the venv in the cache and without.
-fn identical(session: &Session, source: &Source) {
-    let anna = session.as_user("anna");
-    session.as_user("root").ok("useradd --create-home --uid 4242 anna && umask 022");
-    let far = "/home/anna/a/much/longer/directory/than/the/other/one/site";
-    let first = digest(session, source, "/home/builder/s/site", 1);
-    let cached = digest(session, source, "/home/builder/s/site", 2);
-    let other = digest(&anna.env("LC_ALL", "C").env("TZ", "Asia/Tokyo"), source, far, 2);
-    let found = [&first, &cached, &other];
-    if found.iter().any(|digest| **digest != first) {
+/// Builds in this directory as this user, with a clock that is this many days
+/// ahead for every program. libfaketime's LD_PRELOAD would not do: dh_venv keeps
+/// it from its children.
+fn build(session: &Session, dir: &str, days: u64, command: &str) -> String {
+    let root = session.as_user("root");
+    root.ok(&format!("echo +{days}d >/etc/faketimerc; ls /usr/lib/*/faketime/libfaketime.so.1 >/etc/ld.so.preload"));
+    // Root's semaphore is of no use to others; what files say of their times stays.
+    let log = session
+        .in_dir(dir)
+        .ok(&format!("unset FAKETIME_SHARED; export NO_FAKE_STAT=1; date +%s; {command} 2>&1"))
+        .stdout;
+    root.ok("rm /etc/ld.so.preload");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
+    let seen: u64 = log.lines().next().expect("a line").parse().expect("seconds");
+    assert!(seen.abs_diff(now + days * 86400) < 600, "{seen} is not {days} days after {now}");
+    log
+}
+
+/// Whether the build took the venv from the cache, and the digest of its .deb.
+fn digest(session: &Session, source: &Source, dir: &str, days: u64, jobs: u32) -> String {
+    session.ok(&format!("rm -rf {dir} {dir}_*.deb"));
+    source.unpack(session, dir);
+    session.ok(&format!("ln -s /srv/wheels {dir}/debian/wheelhouse"));
+    let log = build(session, dir, days, &format!("dpkg-buildpackage -us -uc -b -j{jobs}"));
+    let cached = if log.contains("come from the cache") { "hit" } else { "miss" };
+    let digest = session.ok(&format!("sha256sum <{dir}_1.0_*.deb")).stdout;
+    format!("{cached} {}", digest.split(' ').next().expect("a digest"))
+}
+
+const NEAR: &str = "/home/builder/s/site";
+const FAR: &str = "/home/anna/a/much/longer/directory/than/the/other/one/site";
+
+/// Two directories of different length, two users with homes and caches of their
+/// own, two dates, locales and time zones, one job and two, with the venv in the
+/// cache and without: `more` builds further ones.
+fn identical(session: &Session, source: &Source, more: impl FnOnce() -> Vec<String>) {
+    let anna = session.as_user("anna").env("LC_ALL", "C").env("TZ", "Asia/Tokyo");
+    let mut found = vec![digest(session, source, NEAR, 0, 1)];
+    found.push(digest(session, source, NEAR, 400, 2));
+    found.push(digest(&anna, source, FAR, 400, 2));
+    found.extend(more());
+    let (ways, digests): (Vec<&str>, Vec<&str>) = found.iter().filter_map(|one| one.split_once(' ')).unzip();
+    assert_eq!(ways[..3], ["miss", "hit", "miss"]);
+    if digests.iter().any(|digest| *digest != digests[0]) {
         let differing = session.as_user("root").run(&format!(
-            "cd /tmp && dpkg-deb -R /home/builder/s/site_1.0_*.deb one && dpkg-deb -R {far}/../site_1.0_*.deb two
+            "cd /tmp && dpkg-deb -R /home/builder/s/site_1.0_*.deb one && dpkg-deb -R {FAR}/../site_1.0_*.deb two
              diff -rq --no-dereference one two; dpkg-deb -c /home/builder/s/site_1.0_*.deb >c1
-             dpkg-deb -c {far}/../site_1.0_*.deb >c2; diff c1 c2 | head -40"
+             dpkg-deb -c {FAR}/../site_1.0_*.deb >c2; diff c1 c2 | head -40"
         ));
-        panic!("first, from the cache, by another user: {found:?}\n{}", differing.dump());
+        panic!("{found:?}\n{}", differing.dump());
     }
 }
 
 fn case_15_flask_and_gunicorn_are_byte_identical_wherever_and_whenever_built(suite: Suite) {
-    identical(&workshop(suite), &flask());
+    let source = flask();
+    let session = workshop_with_clock(suite, &source);
+    identical(&session, &source, || {
+        // pip does the work where no uv is found.
+        let pip = session.env("PATH", "/usr/bin:/bin");
+        vec![digest(&pip, &source, NEAR, 800, 1)]
+    });
+    only_times_follow_source_date_epoch(&session);
 }
 
-#[test]
-fn case_15_numpy_and_pandas_are_byte_identical_wherever_and_whenever_built() {
-    identical(&workshop(Suite::Bookworm), &flask().file("requirements.txt", &pinned("pandas.txt")));
+/// The package that is there, built again as if its changelog were older.
+fn only_times_follow_source_date_epoch(session: &Session) {
+    let listing = |deb: &str| {
+        let listing = session.ok(&format!("dpkg-deb -c {deb}")).stdout;
+        let fields = listing.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        // Mode, owner, size, date, time, name.
+        let (what, times): (Vec<String>, Vec<String>) =
+            fields.map(|f| ([&f[..3], &f[5..]].concat().join(" "), f[3..5].join(" "))).unzip();
+        (what, times)
+    };
+    session.ok("rm -rf older && mkdir older && mv s/site_1.0_*.deb older/younger.deb");
+    session.in_dir(NEAR).ok("SOURCE_DATE_EPOCH=1500000000 dpkg-buildpackage -us -uc -b 2>&1");
+    session.ok("mv s/site_1.0_*.deb older/older.deb && cd older && ! cmp older.deb younger.deb
+        dpkg-deb -R older.deb a && dpkg-deb -R younger.deb b && diff -r --no-dereference a b");
+    let (older, younger) = (listing("older/older.deb"), listing("older/younger.deb"));
+    assert_eq!(older.0, younger.0);
+    assert_ne!(older.1, younger.1);
+}
+
+fn case_15_numpy_and_pandas_are_byte_identical_wherever_and_whenever_built(suite: Suite) {
+    let source = flask().file("requirements.txt", &pinned("pandas.txt"));
+    identical(&workshop_with_clock(suite, &source), &source, Vec::new);
 }
 
 fn case_16_no_build_path_anywhere_and_every_record_row_verifies(suite: Suite) {

@@ -21,6 +21,7 @@ on_both_suites!(
     case_21_versions_come_from_the_changelog_without_git,
     case_22_dh_python3_leaves_the_venv_untouched,
     case_23_split_parts_of_the_standard_library_are_dependencies,
+    missing_compiler_is_one_message_with_requirement_line_and_cure,
 );
 
 const WORK: &str = "/home/builder/work/greet";
@@ -254,62 +255,84 @@ fn case_19_setup_py_pyproject_and_failing_makefile_build_with_plain_dh(suite: Su
     assert!(!output.success() && output.stdout.contains("developers only"), "{}", output.dump());
 }
 
+/// An extension module that needs nothing but Python.
+const MODULE: &str = "#include <Python.h>\nstatic struct PyModuleDef module = {PyModuleDef_HEAD_INIT, \"native\"};\n\
+                      PyMODINIT_FUNC PyInit_native(void) { return PyModule_Create(&module); }\n";
+
+/// A program that was started, as strace -v tells it.
+struct Start<'a> {
+    /// Last part of the program's path.
+    name: &'a str,
+    arguments: Vec<&'a str>,
+    environment: &'a str,
+}
+
+impl Start<'_> {
+    /// `12 execve("/usr/bin/gcc", ["gcc", "-c"], ["PATH=/bin"]) = 0`; what failed is none.
+    fn parse(line: &str) -> Option<Start<'_>> {
+        let (program, rest) = line.strip_suffix(" = 0")?.split_once("execve(\"")?.1.split_once("\", [")?;
+        let (arguments, environment) = rest.split_once("], [")?;
+        let arguments = arguments.split("\", \"").map(|word| word.trim_matches('"')).collect();
+        Some(Start { name: program.rsplit('/').next()?, arguments, environment })
+    }
+
+    /// What policy wants done as an ordinary user: `None` is no part of making the venv.
+    fn work(&self) -> Option<&'static str> {
+        let last = self.arguments.last().copied().unwrap_or_default();
+        match self.name {
+            "uv" => Some("uv"),
+            "true" if last == "as a test" => Some("test"),
+            // dpkg-architecture asks the compiler for its name; that compiles nothing.
+            _ if last == "-dumpmachine" => None,
+            "cc1" => Some("cc1"),
+            "as" | "collect2" | "ld" => Some("binutils"),
+            name if name == "cc" || name.contains("gcc") => Some("gcc"),
+            name if name.starts_with("python") && self.arguments.contains(&"pip") => Some("pip"),
+            name if name.starts_with("python") && self.arguments.iter().any(|word| word.contains("_in_process")) => {
+                Some("backend")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Every process of a build in which fakeroot plays root: strace sees them all.
 fn case_20_nothing_runs_as_root_or_fakeroot(suite: Suite) {
     let session = workshop(suite);
     fetch_wheels(&session, "wheels", "setuptools==80.9.0");
-    // Every start of Python, of uv and of the compiler leaves a line.
-    let root = session.as_user("root");
-    let wrapper = |real: &str| {
-        format!(
-            "#!/bin/sh\necho \"$0 $(id -u) fakeroot=${{FAKEROOTKEY-}}${{LD_PRELOAD-}} $*\" >>/var/tmp/started\nexec {real} \"$@\"\n"
-        )
-    };
-    root.write("/srv/uv/uv", &wrapper("/usr/local/bin/uv"));
-    let gcc = root.ok("readlink -f /usr/bin/gcc").stdout;
-    root.write("/srv/gcc", &wrapper(gcc.trim()));
-    root.write(
-        "/usr/lib/python3/dist-packages/started.py",
-        "import os, sys\n\nwith open('/var/tmp/started', 'a') as f:\n    \
-         print('python', os.getuid(), 'fakeroot=' + os.environ.get('FAKEROOTKEY', '') + os.environ.get('LD_PRELOAD', ''), sys.orig_argv[1:], file=f)\n",
-    );
-    root.write("/usr/lib/python3/dist-packages/started.pth", "import started\n");
-    root.ok("install -m 666 /dev/null /var/tmp/started && chmod 755 /srv/uv/uv /srv/gcc
-        for name in gcc x86_64-linux-gnu-gcc; do rm /usr/bin/$name && cp -p /srv/gcc /usr/bin/$name; done");
-    let session = session.offline().env("PATH", "/srv/uv:/usr/local/bin:/usr/bin:/bin");
+    let session = session.offline();
     let source = project("greeter")
         .replace("debian/control", "Rules-Requires-Root: no\n", "Rules-Requires-Root: binary-targets\n")
         .file(
             "setup.py",
-            "from setuptools import Extension, setup\n\nsetup(ext_modules=[Extension(\"quick\", [\"quick.c\"])])\n",
+            "import os\nfrom setuptools import Extension, setup\n\nopen('/var/tmp/users', 'a').write(f'{os.getuid()}\\n')\n\
+             setup(ext_modules=[Extension(\"quick\", [\"quick.c\"])])\n",
         )
-        .file(
-            "quick.c",
-            "#include <Python.h>\nstatic struct PyModuleDef module = {PyModuleDef_HEAD_INIT, \"quick\"};\n\
-             PyMODINIT_FUNC PyInit_quick(void) { return PyModule_Create(&module); }\n",
-        )
-        .more(
-            "debian/greeter.venv",
-            "Test: sh -c 'echo test $(id -u) fakeroot=$FAKEROOTKEY$LD_PRELOAD >>/var/tmp/started'\n",
-        );
+        .file("quick.c", &MODULE.replace("native", "quick"))
+        .more("debian/greeter.venv", "Test: id -u >>/var/tmp/users; /usr/bin/true 'as a test'\n");
+    let user = session.ok("id -u").stdout;
     for (way, command) in
         [("package", "dpkg-buildpackage -rfakeroot -us -uc -b 2>&1"), ("binary", "fakeroot debian/rules binary 2>&1")]
     {
         for installer in ["uv", "pip"] {
-            session.as_user("root").ok(": >/var/tmp/started");
             let dir = format!("/home/builder/{way}-{installer}/greeter");
             source.clone().more("debian/greeter.venv", &format!("Installer: {installer}\n")).unpack(&session, &dir);
-            session.ok(&format!("cp -r wheels {dir}/debian/wheelhouse"));
-            session.in_dir(&dir).ok(command);
-            let started = session.read("/var/tmp/started");
-            let uid = session.ok("id -u").stdout;
-            let clean = format!(" {} fakeroot= ", uid.trim());
-            for name in ["gcc", "test", if installer == "uv" { "uv" } else { "'pip'" }] {
-                assert!(started.contains(name), "{way}, {installer}: no {name} in\n{started}");
+            session.ok(&format!("cp -r wheels {dir}/debian/wheelhouse; rm -f /var/tmp/users"));
+            let strace = "strace -f --seccomp-bpf -v -s 100000 -e trace=execve -e signal=none -o /var/tmp/trace";
+            session.in_dir(&dir).ok(&format!("{strace} {command}"));
+            let trace = session.read("/var/tmp/trace");
+            let starts: Vec<Start<'_>> = trace.lines().filter_map(Start::parse).collect();
+            // Root is played at all, and not for any of the work.
+            assert!(starts.iter().any(|start| start.environment.contains("\"FAKEROOTKEY=")), "{way}: no fakeroot");
+            for wanted in [installer, "gcc", "cc1", "binutils", "test"] {
+                assert!(starts.iter().any(|start| start.work() == Some(wanted)), "{way}, {installer}: no {wanted}");
             }
-            // dpkg-architecture asks the compiler for its name; that compiles nothing.
-            for line in started.lines().filter(|line| !line.ends_with(" -dumpmachine")) {
-                assert!(format!("{line} ").contains(&clean), "{way}, {installer}: {line}");
+            for start in starts.iter().filter(|start| start.work().is_some()) {
+                let played = ["\"FAKEROOTKEY=", "\"LD_PRELOAD="].iter().any(|name| start.environment.contains(name));
+                assert!(!played, "{way}, {installer}: {} {:?} {}", start.name, start.arguments, start.environment);
             }
+            let users = session.read("/var/tmp/users");
+            assert!(users.lines().count() >= 2 && users.lines().all(|line| line == user.trim()), "{users}");
         }
     }
 }
@@ -381,4 +404,41 @@ fn case_23_split_parts_of_the_standard_library_are_dependencies(suite: Suite) {
     let target = crate::package::target(suite);
     target.install(&crate::package::copy_debs(&session, "/home/builder/work"));
     target.ok("cd / && /usr/lib/greet/venv/bin/python -c 'import parts'");
+}
+
+/// A source archive with an extension in C, made and built by setuptools.
+fn missing_compiler_is_one_message_with_requirement_line_and_cure(suite: Suite) {
+    let session = workshop(suite);
+    fetch_wheels(&session, "work/greet/debian/wheelhouse", "setuptools==80.9.0");
+    let session = session.offline();
+    greet()
+        .file("requirements.txt", "greet==1.0\n# compiled\nnative==1.0\n")
+        .file("native/pyproject.toml", "[build-system]\nrequires = [\"setuptools>=77\"]\nbuild-backend = \"setuptools.build_meta\"\n")
+        .file("native/setup.py", "from setuptools import Extension, setup\n\nsetup(name=\"native\", version=\"1.0\", ext_modules=[Extension(\"native\", [\"native.c\"])])\n")
+        .file("native/native.c", MODULE)
+        .unpack(&session, WORK);
+    session.ok(
+        "cd work/greet/native && python3 setup.py -q sdist --dist-dir ../debian/wheelhouse && cd .. && rm -r native",
+    );
+    let without = session.fork();
+    without.as_user("root").ok("rm -f /usr/bin/*gcc* /usr/bin/*cc /usr/bin/*g++* && ! command -v gcc cc c99");
+    let elsewhere = session.env("CC", "/opt/no-such/compiler");
+    for (session, why) in [(without, "gcc is absent"), (elsewhere, "CC leads nowhere")] {
+        for installer in ["uv", "pip"] {
+            session.ok(&format!("printf 'Format: 1\nInstaller: {installer}\n' >{WORK}/debian/greet.venv"));
+            let output = session.in_dir(WORK).fails(1, "dh_venv");
+            let errors: Vec<&str> = output.stderr.lines().filter(|line| line.starts_with("dh_venv: error:")).collect();
+            assert_eq!(
+                errors,
+                ["dh_venv: error: requirements.txt:3: installing native failed (exit status 1):"],
+                "{why}, {installer}: {}",
+                output.dump()
+            );
+            let cure = "dh_venv: hint: a distribution has to be compiled: add build-essential and python3-dev to Build-Depends, or use a wheel";
+            assert!(output.stderr.lines().any(|line| line == cure), "{why}, {installer}: {}", output.dump());
+            session.ok(&format!("! test -e {WORK}/debian/.debhelper/generated/_source/dh_venv/greet/outcome.json"));
+        }
+    }
+    // With the compiler, the very same source builds.
+    build(&session, WORK);
 }

@@ -29,6 +29,7 @@ fn laboratory(suite: Suite) -> Session {
 
 /// One scenario; returns how many points there were.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "each point is a line of the log")]
 fn scenario(session: &Session, name: &str, start: &str, end: &str) -> usize {
     let output = session.run(&format!("python3 /fault/fault-points.py '{name}' '{start}' '{end}'"));
     print!("{}", output.stdout);

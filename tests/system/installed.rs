@@ -1,14 +1,17 @@
 //! Packages with a venv, installed, used, upgraded and purged.
 
-use crate::harness::{Kind, Session, Suite, repository};
+use std::path::PathBuf;
+
+use crate::harness::{Kind, Session, Suite, cache_dir, repository};
 use crate::on_both_suites;
-use crate::package::{Source, built, built_greet, greet, target, workshop};
+use crate::package::{Source, built, built_greet, copy_debs, greet, target, workshop};
 
 on_both_suites!(
     case_09_script_runs_through_usr_bin_as_ordinary_user_from_dash,
     case_10_upgrade_that_drops_a_dependency_and_purge_leave_nothing,
     case_11_links_of_an_older_layout_never_lead_into_the_systems_python,
     case_18_root_finds_no_pip_and_writes_nothing_below_the_prefix,
+    case_24_takes_over_from_a_venv_with_bytecode_and_links_of_root,
 );
 
 fn case_09_script_runs_through_usr_bin_as_ordinary_user_from_dash(suite: Suite) {
@@ -32,6 +35,7 @@ fn greet_2() -> Source {
             "",
             &[
                 ("greet/__init__.py", "def main():\n    print('hello from 2.0')\n"),
+                ("plugins/__init__.py", "NAME = 'of 2.0'\n"),
                 ("entry_points.txt", "[console_scripts]\ngreet = greet:main\n"),
             ],
         )
@@ -88,14 +92,19 @@ fn linked_package(session: &Session, version: &str) {
     ));
 }
 
+/// Remembers the files of the system's Python; what is returned demands that
+/// they are the same.
+fn systems_python(session: &Session) -> impl Fn() {
+    let sums = "find /usr/lib/python3* /usr/include -type f ! -path '*/plugins/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 md5sum";
+    session.ok(&format!("{sums} >/tmp/sums"));
+    let session = session.clone();
+    move || drop(session.ok(&format!("{sums} | diff -u /tmp/sums -")))
+}
+
 fn case_11_links_of_an_older_layout_never_lead_into_the_systems_python(suite: Suite) {
     let built = built(suite, "greet 2 in /opt/venvs", greet_2_in_opt);
     let session = target(suite);
-    session.ok("find /usr/lib/python3* /usr/include -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum >/tmp/sums");
-    let unchanged = || {
-        session.ok("find /usr/lib/python3* /usr/include -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum >/tmp/now
-            diff -u /tmp/sums /tmp/now");
-    };
+    let unchanged = systems_python(&session);
     linked_package(&session, "1.0");
     session.ok("dpkg -i /tmp/linked.deb");
     session.install(&[built.deb()]);
@@ -123,28 +132,56 @@ fn case_17_bookworm_package_is_refused_by_apt_on_trixie() {
     session.fails(1, "dpkg -s greet");
 }
 
+/// A real release upgrade of a minimal system with the application on it.
 #[test]
 fn case_17_full_upgrade_to_trixie_keeps_the_application() {
     let trixie = Session::new(Suite::Trixie, Kind::Run);
     let lists = tempfile::tempdir_in(repository().join("target")).expect("tempdir");
     trixie.copy_out("/var/lib/apt/lists", &lists.path().join("lists"));
     trixie.copy_out("/etc/apt/sources.list.d", &lists.path().join("sources"));
-    let session = target(Suite::Bookworm);
+    let session = Session::new(Suite::Bookworm, Kind::Run);
     session.install(&[built_greet(Suite::Bookworm).deb()]);
-    session.ok("rm -rf /var/lib/apt/lists /etc/apt/sources.list*");
+    session.ok("useradd --create-home alice && rm -rf /var/lib/apt/lists /etc/apt/sources.list*");
     session.copy_in(&lists.path().join("lists"), "/var/lib/apt/lists");
     session.copy_in(&lists.path().join("sources"), "/etc/apt/sources.list.d");
-    let plan = session.ok("apt-get -s full-upgrade").stdout;
-    assert!(plan.lines().any(|line| line.starts_with("Inst python3 [3.11") && line.contains("(3.13")), "{plan}");
-    for package in ["greet", "python3.11", "python3.11-minimal", "libpython3.11-stdlib"] {
-        assert!(!plan.contains(&format!("\nRemv {package} ")), "{plan}");
-    }
+
+    // What is downloaded is kept for the next time, one upgrade after the other.
+    let archives = cache_dir().join("upgrade");
+    std::fs::create_dir_all(archives.join("partial")).expect("mkdir");
+    let upgrading = session.bind_writable(&archives, "/var/cache/apt/archives");
+    upgrading.ok("exec 9>/var/cache/apt/archives/busy && flock 9
+        apt-get full-upgrade -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold </dev/null 2>&1
+        apt-get autoclean -qq");
+    assert_eq!(session.ok("python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'").stdout, "3.13\n");
+    let states = "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' greet python3.11 python3.11-minimal";
+    assert_eq!(session.ok(states).stdout, "greet installed\npython3.11 installed\npython3.11-minimal installed\n");
+    session.ok("apt-get check && dpkg -V greet && ! dpkg --audit | grep .");
+    assert_eq!(session.as_user("alice").ok("greet").stdout, "hello from 1.0\n");
+    // apt knows that the application needs its Python, and when it does not any more.
+    let unneeded = || session.ok("apt-get -s autoremove").stdout;
+    assert!(!unneeded().contains("python3.11"), "{}", unneeded());
+    session.install(&[built(Suite::Trixie, "greet", greet).deb()]);
+    assert_eq!(session.as_user("alice").ok("greet").stdout, "hello from 1.0\n");
+    assert_eq!(session.ok("readlink /usr/lib/greet/venv/bin/python").stdout, "../../../../bin/python3.13\n");
+    assert!(unneeded().contains("Remv python3.11 "), "{}", unneeded());
 }
 
-/// dh-virtualenv is in bookworm, and not in trixie.
-#[test]
-fn case_24_takes_over_from_a_dh_virtualenv_package_with_bytecode_of_root() {
-    let suite = Suite::Bookworm;
+/// Version 1.0 of `greet` from Python's own venv, as `dh_virtualenv --builtin-venv` lays it out.
+fn package_of_a_plain_venv(suite: Suite) -> Vec<PathBuf> {
+    let session = workshop(suite).offline();
+    greet().unpack(&session, "/home/builder/work/greet");
+    session.as_user("root").ok("python3 -m venv /opt/venvs/greet
+        /opt/venvs/greet/bin/pip install --quiet --no-index --find-links /home/builder/work/greet/debian/wheelhouse greet
+        cd /home/builder/work && mkdir -p x/DEBIAN x/opt/venvs && cp -a /opt/venvs/greet x/opt/venvs/
+        find x -name __pycache__ -prune -exec rm -r {} +
+        printf '%s\n' 'Package: greet' 'Version: 1.0' 'Architecture: all' 'Depends: python3' \
+            'Maintainer: x <x@x.invalid>' 'Description: x' >x/DEBIAN/control
+        dpkg-deb --root-owner-group -b x greet_1.0_all.deb");
+    copy_debs(&session, "/home/builder/work")
+}
+
+/// Version 1.0 of `greet`, built by dh_virtualenv, which is in bookworm and not in trixie.
+fn package_of_dh_virtualenv() -> Vec<PathBuf> {
     let theirs = greet()
         .replace("debian/control", "dh-sequence-venv", "dh-virtualenv")
         .replace("debian/control", "${venv:Depends}", "python3")
@@ -155,27 +192,82 @@ fn case_24_takes_over_from_a_dh_virtualenv_package_with_bytecode_of_root() {
              \tdh_virtualenv --python /usr/bin/python3 --skip-install --use-system-packages \
              --extra-pip-arg=--no-index --extra-pip-arg=--find-links=$(CURDIR)/debian/wheelhouse\n",
         );
-    let session = workshop(suite);
+    let session = workshop(Suite::Bookworm);
     session.as_user("root").ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 dh-virtualenv virtualenv");
     theirs.build(&session);
-    let old = crate::package::copy_debs(&session, "/home/builder/work");
-    let ours = built(suite, "greet 2 in /opt/venvs", greet_2_in_opt);
+    copy_debs(&session, "/home/builder/work")
+}
 
+fn case_24_takes_over_from_a_venv_with_bytecode_and_links_of_root(suite: Suite) {
+    takes_over(suite, &package_of_a_plain_venv(suite));
+}
+
+#[test]
+fn case_24_takes_over_from_a_dh_virtualenv_package() {
+    takes_over(Suite::Bookworm, &package_of_dh_virtualenv());
+}
+
+/// An installed version 1.0 in /opt/venvs, with what root has added to it,
+/// becomes ours: not at all where unpacking fails, else wholly.
+fn takes_over(suite: Suite, old: &[PathBuf]) {
+    let ours = built(suite, "greet 2 in /opt/venvs", greet_2_in_opt);
     let session = target(suite);
-    session.install(&old);
-    assert_eq!(session.ok("/opt/venvs/greet/bin/greet").stdout, "hello from 1.0\n");
+    session.install(old);
+    // Root's byte code, and links to a package of Debian's: one stands where 2.0 has a directory.
+    session.ok("mkdir -p /usr/lib/python3/dist-packages/plugins
+        echo \"NAME = 'of Debian'\" >/usr/lib/python3/dist-packages/plugins/__init__.py
+        cd /opt/venvs/greet/lib/python3.*/site-packages
+        ln -s /usr/lib/python3/dist-packages/plugins plugins
+        ln -s /usr/lib/python3/dist-packages/plugins extras");
+    let unchanged = systems_python(&session);
+    let works = || {
+        assert_eq!(session.ok("/opt/venvs/greet/bin/greet").stdout, "hello from 1.0\n");
+        let imports = "/opt/venvs/greet/bin/python -c 'import plugins, extras; print(plugins.NAME, extras.NAME)'";
+        assert_eq!(session.ok(imports).stdout, "of Debian of Debian\n");
+    };
     session.ok("/opt/venvs/greet/bin/python -m compileall -q /opt/venvs/greet || true
         find /opt/venvs/greet -path '*/words*.pyc' | grep .");
+    works();
+
+    // Unpacking fails at /usr/bin/greet, when the venv has been unpacked already.
+    session.ok("mkdir -p /tmp/blocker/DEBIAN /tmp/blocker/usr/bin && touch /tmp/blocker/usr/bin/greet
+        printf '%s\n' 'Package: blocker' 'Version: 1' 'Architecture: all' 'Maintainer: x <x@x.invalid>' \
+            'Description: x' >/tmp/blocker/DEBIAN/control
+        dpkg-deb -b /tmp/blocker && dpkg -i /tmp/blocker.deb");
+    session.copy_in(ours.deb(), "/tmp/ours.deb");
+    let failed = session.fails(1, "dpkg -i /tmp/ours.deb");
+    assert!(failed.stderr.contains("trying to overwrite '/usr/bin/greet'"), "{}", failed.dump());
+    assert_eq!(session.ok("dpkg-query -W greet").stdout, "greet\t1.0\n");
+    session.ok("dpkg -V greet && ! find /opt/venvs -name '*.dh-venv-old' | grep .");
+    works();
+    unchanged();
+
+    session.ok("dpkg --purge blocker");
     session.install(&[ours.deb()]);
+    unchanged();
     assert_eq!(session.ok("greet").stdout, "hello from 2.0\n");
     session.ok("dpkg -V greet");
-    session.fails(1, "/opt/venvs/greet/bin/python -c 'import words'");
-    let installed = "import importlib.metadata as m; print(sorted(d.name for d in m.distributions()))";
-    assert_eq!(session.ok(&format!("/opt/venvs/greet/bin/python -c '{installed}'")).stdout, "['greet']\n");
-    // dpkg removes what it owns; root's bytecode of modules that are gone does no harm.
-    let strays = "find /opt/venvs/greet ! -type d | LC_ALL=C sort | while read -r file; do
-        dpkg -S \"$file\" >/dev/null 2>&1 || echo \"$file\"; done";
-    let strays = session.ok(strays).stdout;
-    assert!(strays.lines().all(|path| path.contains("/__pycache__/") && path.ends_with(".pyc")), "{strays}");
-    session.ok("apt-get purge -qq -y greet && ! find /opt/venvs/greet ! -type d ! -name '*.pyc' | grep .");
+    for module in ["words", "extras", "pip"] {
+        let output = session.fails(1, &format!("/opt/venvs/greet/bin/python -c 'import {module}'"));
+        assert!(output.stderr.contains("ModuleNotFoundError"), "{}", output.dump());
+    }
+    let installed =
+        "import importlib.metadata as m, plugins; print(plugins.NAME, sorted(d.name for d in m.distributions()))";
+    assert_eq!(session.ok(&format!("/opt/venvs/greet/bin/python -I -c '{installed}'")).stdout, "of 2.0 ['greet']\n");
+    let strays =
+        "find /opt/venvs/greet | while read -r file; do dpkg -S \"$file\" >/dev/null 2>&1 || echo \"$file\"; done";
+    assert_eq!(session.ok(strays).stdout, "");
+    // An upgrade of our own leaves its byte code and links alone.
+    session.ok("before=$(find /opt/venvs/greet | LC_ALL=C sort) && /var/lib/dpkg/info/greet.preinst upgrade 2.0
+        test \"$before\" = \"$(find /opt/venvs/greet | LC_ALL=C sort)\" && apt-get install -qq -y --reinstall /tmp/ours.deb");
+    session.ok("apt-get purge -qq -y greet && ! test -e /opt/venvs/greet");
+    unchanged();
+
+    // Unpacked only, then removed: the links that were put aside go, too.
+    session.install(old);
+    session.ok(
+        "cd /opt/venvs/greet/lib/python3.*/site-packages && ln -s /usr/lib/python3/dist-packages/plugins plugins
+        dpkg --unpack /tmp/ours.deb && test -L plugins.dh-venv-old && dpkg --purge greet && ! test -e /opt/venvs/greet",
+    );
+    unchanged();
 }

@@ -14,6 +14,8 @@ mod debhelper;
 mod examples;
 mod faults;
 mod installed;
+mod ordinary;
 mod package;
 mod smoke;
+mod toolkit;
 mod zeo_server;

@@ -14,4 +14,5 @@ mod room;
 mod faults;
 mod installs;
 mod sameness;
+mod takeover;
 mod trace;

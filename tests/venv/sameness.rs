@@ -319,6 +319,53 @@ fn a_damaged_cache() {
 }
 
 #[test]
+fn a_file_written_to_in_an_earlier_package() {
+    let room = Room::new();
+    room.tiny();
+    room.project("");
+    room.dh_venv(&[]).ok();
+    let expected = room.tree();
+    // A rule that writes in place reaches the caches, too, through the links.
+    let written: Vec<_> =
+        files_below(&room.stage()).into_iter().filter(|path| path.extension() == Some("py".as_ref())).collect();
+    assert!(!written.is_empty());
+    for path in written {
+        std::fs::write(path, "spoiled = True\n").unwrap();
+    }
+    room.dh_venv(&[]).ok();
+    assert_same("after a file was written to", &expected, &room.tree());
+    std::fs::remove_dir_all(room.cache().join("dh-venv/trees")).unwrap();
+    room.dh_venv(&[]).ok();
+    assert_same("installed anew", &expected, &room.tree());
+}
+
+#[test]
+fn downloads_that_have_grown_too_large() {
+    let room = Room::new();
+    room.tiny();
+    let downloads = room.cache().join("dh-venv/downloads");
+    for with in [With::Uv, With::Pip] {
+        for (bytes, day, stays) in
+            [(3_u64 << 30, "yesterday", true), (5 << 30, "now", true), (5 << 30, "yesterday", false)]
+        {
+            for name in ["uv", "pip"] {
+                let large = downloads.join(name).join("large");
+                std::fs::create_dir_all(large.parent().unwrap()).unwrap();
+                std::fs::File::create(&large).unwrap().set_len(bytes).unwrap();
+            }
+            std::fs::write(downloads.join("checked"), "").unwrap();
+            run(std::process::Command::new("touch").args(["-d", day]).arg(downloads.join("checked"))).ok();
+            // Only a build that installs something lets them grow.
+            let _ = std::fs::remove_dir_all(room.cache().join("dh-venv/trees"));
+            room.dh_venv_with(with, &[]).ok();
+            for name in ["uv", "pip"] {
+                assert_eq!(downloads.join(name).join("large").exists(), stays, "{with:?}: {name}, {bytes}, {day}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_cache_deleted_meanwhile() {
     let room = Room::new();
     room.tiny();

@@ -135,39 +135,49 @@ impl Check<'_> {
         let mut all: Vec<_> = files.chain(directories).chain(links).collect();
         all.sort_by_key(|(_, line, _)| *line);
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-        let settings = layer::directory(package).to_string_lossy().into_owned();
         for (path, line, is_directory) in all {
             if let Some(first) = seen.get(path.as_str()) {
-                self.error(
-                    line,
-                    format!("{path} appears twice"),
-                    format!("it is on line {first} already: one path, one stanza"),
-                );
+                let hint = format!("it is on line {first} already: one path, one stanza");
+                self.error(line, format!("{path} appears twice"), hint);
                 continue;
             }
             seen.insert(path, line);
-            let below = |directory: &str| format!("{path}/").starts_with(directory);
-            if FOREIGN.iter().any(|directory| below(directory)) {
-                let hint = format!("choose a path below /etc/{package} or /var/lib/{package}");
-                self.error(line, format!("{path} is no place for configuration"), hint);
-            } else if below(&format!("{settings}/")) {
-                let hint = format!("choose another path below /etc/{package}");
-                self.error(line, format!("{settings} belongs to the administrator's settings"), hint);
-            }
-            let (what, hint) = match shipped.get(path) {
-                None => continue,
-                Some(Shipped::Directory) if is_directory => continue,
-                Some(Shipped::Conffile) => (
-                    "a conffile of the package, too",
-                    "dpkg would ask about every change: do not install it, or remove this stanza",
-                ),
-                Some(Shipped::Directory) => ("a directory of the package, too", "choose another path"),
-                Some(Shipped::File) => {
-                    ("a file of the package, too", "dpkg would overwrite it: do not install it, or remove this stanza")
-                }
-            };
-            self.error(line, format!("{path} is {what}"), hint);
+            self.place(package, path, line);
+            self.shipped(
+                path,
+                line,
+                shipped.get(path).copied().filter(|it| !(is_directory && *it == Shipped::Directory)),
+            );
         }
+    }
+
+    /// A path where nothing of ours may stand.
+    fn place(&mut self, package: &str, path: &str, line: usize) {
+        let settings = layer::directory(package).to_string_lossy().into_owned();
+        let below = |directory: &str| format!("{path}/").starts_with(directory);
+        if FOREIGN.iter().any(|directory| below(directory)) {
+            let hint = format!("choose a path below /etc/{package} or /var/lib/{package}");
+            self.error(line, format!("{path} is no place for configuration"), hint);
+        } else if below(&format!("{settings}/")) {
+            let hint = format!("choose another path below /etc/{package}");
+            self.error(line, format!("{settings} belongs to the administrator's settings"), hint);
+        }
+    }
+
+    /// A path at which the package itself has something.
+    fn shipped(&mut self, path: &str, line: usize, what: Option<Shipped>) {
+        let (what, hint) = match what {
+            None => return,
+            Some(Shipped::Conffile) => (
+                "a conffile of the package, too",
+                "dpkg would ask about every change: do not install it, or remove this stanza",
+            ),
+            Some(Shipped::File) => {
+                ("a file of the package, too", "dpkg would overwrite it: do not install it, or remove this stanza")
+            }
+            Some(Shipped::Directory) => ("a directory of the package, too", "choose another path"),
+        };
+        self.error(line, format!("{path} is {what}"), hint);
     }
 
     /// Whether the file's name says another format than its escaper.

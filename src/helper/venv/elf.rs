@@ -3,9 +3,11 @@
 //! Owns the reading of headers from bytes; knows nothing of packages. Never
 //! trusts offsets: a damaged file gives what could be read, or `None`.
 
+use std::collections::BTreeSet;
+
 use object::elf;
 use object::endian::Endianness;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, Sym};
 use object::read::{FileKind, StringTable};
 
 /// Facts from the headers of one ELF file.
@@ -127,6 +129,37 @@ fn dynamic<Elf: FileHeader<Endian = Endianness>>(
     }
 }
 
+/// Undefined dynamic symbols, `name@VERSION` or `name@`; `None` where `bytes`
+/// are no ELF file, or one whose tables cannot be read.
+pub fn undefined(bytes: &[u8]) -> Option<BTreeSet<String>> {
+    match FileKind::parse(bytes).ok()? {
+        FileKind::Elf32 => undefined_symbols::<elf::FileHeader32<Endianness>>(bytes),
+        FileKind::Elf64 => undefined_symbols::<elf::FileHeader64<Endianness>>(bytes),
+        _ => None,
+    }
+}
+
+fn undefined_symbols<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<BTreeSet<String>> {
+    let header = Elf::parse(bytes).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, bytes).ok()?;
+    let symbols = sections.symbols(endian, bytes, elf::SHT_DYNSYM).ok()?;
+    let versions = sections.versions(endian, bytes).ok()?;
+    let mut all = BTreeSet::new();
+    for (index, symbol) in symbols.enumerate() {
+        if !symbol.is_undefined(endian) || symbol.st_name(endian) == 0 {
+            continue;
+        }
+        let name = symbol.name(endian, symbols.strings()).ok()?;
+        let version = match &versions {
+            Some(table) => table.version(table.version_index(endian, index)).ok()?.map_or(&b""[..], |v| v.name()),
+            None => b"",
+        };
+        all.insert(format!("{}@{}", String::from_utf8_lossy(name), String::from_utf8_lossy(version)));
+    }
+    Some(all)
+}
+
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests read the machine's own programs")]
 mod tests {
@@ -159,6 +192,12 @@ mod tests {
     }
 
     #[test]
+    fn undefined_symbols_have_their_versions() {
+        let symbols = undefined(&own()).unwrap();
+        assert!(symbols.iter().any(|symbol| symbol.starts_with("memcpy@GLIBC_2.")), "{symbols:?}");
+    }
+
+    #[test]
     fn other_files_are_none() {
         for bytes in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", b"MZ", b"!<arch>\n"] {
             assert_eq!(inspect(bytes), None);
@@ -180,6 +219,7 @@ mod tests {
                 }
             }
             let _ = inspect(&bytes);
+            let _ = undefined(&bytes);
         }
     }
 }

@@ -136,7 +136,6 @@ pub fn environment(
     set("UV_NO_CONFIG", "1".into());
     set("UV_NO_PROGRESS", "1".into());
     set("UV_PYTHON_DOWNLOADS", "never".into());
-    set("UV_LINK_MODE", "copy".into());
     set("UV_CACHE_DIR", rooms.downloads.join("uv").into());
     set("NO_COLOR", "1".into());
     if ca_bundle_present {
@@ -242,6 +241,17 @@ pub fn resolve(installer: &Installer, venv_python: &Path, requirements: &Path, s
     }
 }
 
+/// Where the installed files' bytes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// uv's cache and the venv share them: they must not be written to, only replaced.
+    Shared,
+    /// The venv has them for itself.
+    Apart,
+    /// As before, and no cache is believed.
+    Anew,
+}
+
 /// Install exactly what a requirements file lists; `hashed` demands a hash of each.
 pub fn install(
     installer: &Installer,
@@ -249,10 +259,16 @@ pub fn install(
     requirements: &Path,
     sources: &Sources,
     hashed: bool,
+    files: Files,
 ) -> Process {
     let mut process = match installer {
         Installer::Uv { program, .. } => {
             let mut process = uv(program, venv_python, &["pip", "install", "--no-deps"]);
+            let mode = if files == Files::Shared { "hardlink" } else { "copy" };
+            process.environment.insert("UV_LINK_MODE".into(), mode.into());
+            if files == Files::Anew {
+                process.arguments.push("--no-cache".into());
+            }
             push_sources(&mut process, sources, true);
             process
         }
@@ -268,6 +284,16 @@ pub fn install(
     process.arguments.push("--requirement".into());
     process.arguments.push(requirements.into());
     process
+}
+
+/// Empty uv's cache; `None` where `cache` is not its own, or uv is not the installer.
+pub fn clean(installer: &Installer, cache: &Path) -> Option<Process> {
+    match installer {
+        Installer::Uv { program, .. } if cache.ends_with("uv") => {
+            Some(Process::new(program, ["cache", "clean", "--quiet"]))
+        }
+        _ => None,
+    }
 }
 
 /// How a project's build requirements are met.
@@ -371,7 +397,7 @@ mod tests {
         assert!(text(&uv).contains("--default-index https://a.invalid --index https://b.invalid"));
         assert!(text(&pip).contains("--index-url https://a.invalid --extra-index-url https://b.invalid"));
         let offline = Sources { find_links: vec!["/w".into()], offline: true, ..sources };
-        let text = install(&pip, Path::new("/v/bin/python"), Path::new("/r"), &offline, true).to_string();
+        let text = install(&pip, Path::new("/v/bin/python"), Path::new("/r"), &offline, true, Files::Apart).to_string();
         assert!(text.contains("--no-index --find-links /w --require-hashes"), "{text}");
         assert!(!text.contains("invalid"));
     }

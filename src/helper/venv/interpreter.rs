@@ -151,28 +151,44 @@ impl FromStr for WheelName {
     }
 }
 
+/// Bookworm's python3, for tests.
+#[cfg(test)]
+pub fn sample() -> Interpreter {
+    let markers = [
+        ("implementation_name", "cpython"),
+        ("implementation_version", "3.11.2"),
+        ("os_name", "posix"),
+        ("platform_machine", "x86_64"),
+        ("platform_python_implementation", "CPython"),
+        ("platform_system", "Linux"),
+        ("python_full_version", "3.11.2"),
+        ("python_version", "3.11"),
+        ("sys_platform", "linux"),
+    ];
+    Interpreter {
+        executable: "/usr/bin/python3.11".into(),
+        version: (3, 11, 2),
+        soabi: String::new(),
+        standard_library: "/usr/lib/python3.11".into(),
+        base_prefix: "/usr".into(),
+        is_virtual: false,
+        tags: Vec::new(),
+        markers: markers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn python311() -> Interpreter {
-        Interpreter {
-            executable: "/usr/bin/python3.11".into(),
-            version: (3, 11, 2),
-            soabi: String::new(),
-            standard_library: "/usr/lib/python3.11".into(),
-            base_prefix: "/usr".into(),
-            is_virtual: false,
-            tags: [
-                "cp311-cp311-manylinux_2_36_x86_64",
-                "cp311-cp311-manylinux2014_x86_64",
-                "cp38-abi3-manylinux2014_x86_64",
-                "py3-none-any",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            markers: std::collections::BTreeMap::new(),
-        }
+        let tags = [
+            "cp311-cp311-manylinux_2_36_x86_64",
+            "cp311-cp311-manylinux2014_x86_64",
+            "cp38-abi3-manylinux2014_x86_64",
+            "py3-none-any",
+        ];
+        Interpreter { tags: tags.map(str::to_owned).to_vec(), ..sample() }
     }
 
     #[test]

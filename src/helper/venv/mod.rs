@@ -2,12 +2,14 @@
 //! good citizen of a .deb. Pure: [`crate::run::venv`] has the order of things.
 
 pub mod cli;
+pub mod complaint;
 pub mod distribution;
 pub mod elf;
 pub mod from_dh_virtualenv;
 pub mod imports;
 pub mod installer;
 pub mod interpreter;
+pub mod linkage;
 pub mod lintian;
 pub mod lockfile;
 pub mod metadata;

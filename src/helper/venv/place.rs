@@ -6,9 +6,12 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::lintian;
+use super::settings::default_prefix;
+use crate::debian::snippet::Script;
 use crate::debian::substvars;
 use crate::error::{Diagnostic, Error, Result};
 use crate::plan::{Action, Plan};
+use crate::render::render;
 
 /// What dh_venv leaves for dh_venv_place beside the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +108,20 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
     }
     plan.push(Action::Write { path: substvars::path(package), contents: text.into_bytes(), mode: 0o644 });
     Ok(plan)
+}
+
+/// What the maintainer scripts of `package` have to do: nothing at the default
+/// prefix, where only dh_venv ever puts a venv. Another prefix may hold one of
+/// dh-virtualenv's, with files and links that dpkg would keep or follow; it is
+/// moved out of the way before the new one is unpacked (policy 6.6 and 6.7),
+/// and comes back where that fails.
+pub fn snippets(package: &str, prefix: &Path) -> Result<Vec<(Script, String)>> {
+    if prefix == default_prefix(package) {
+        return Ok(Vec::new());
+    }
+    let data = serde_json::json!({"prefix": prefix, "id": Path::new("/usr/lib").join(package).join("venv-id")});
+    let scripts = [Script::Preinst, Script::Postinst, Script::Postrm];
+    scripts.into_iter().map(|script| Ok((script, render(&format!("venv/{}.sh", script.name()), &data)?))).collect()
 }
 
 /// The link's contents: relative within one top-level directory, absolute across (policy 10.5).

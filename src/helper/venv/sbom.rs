@@ -2,12 +2,11 @@
 //!
 //! Owns the mapping from installed metadata to components and the choice of
 //! licence files. Equal inputs give equal bytes: the serial number comes from the
-//! venv's id, the time from SOURCE_DATE_EPOCH or not at all.
+//! venv's id, and there is no timestamp, which would tell the changelog's date.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use cyclonedx_bom::external_models::date_time::DateTime;
 use cyclonedx_bom::external_models::normalized_string::NormalizedString;
 use cyclonedx_bom::external_models::spdx::{SpdxExpression, SpdxIdentifier};
 use cyclonedx_bom::external_models::uri::{Purl, Uri as Address};
@@ -43,8 +42,6 @@ pub struct Subject<'s> {
     pub version: &'s str,
     /// The venv's id.
     pub venv_id: &'s str,
-    /// SOURCE_DATE_EPOCH.
-    pub epoch: Option<i64>,
 }
 
 /// The document, ending in a line feed.
@@ -79,14 +76,10 @@ pub fn cyclonedx(subject: &Subject<'_>, installed: &[Installed], environment: &M
     let top = references.values().filter(|reference| !required.contains(*reference)).cloned().collect();
     dependencies.insert(0, Dependency { dependency_ref: root.clone(), dependencies: top });
 
-    let timestamp = match subject.epoch {
-        Some(epoch) => Some(DateTime::try_from(iso8601(epoch)).map_err(|error| wrong(&error))?),
-        None => None,
-    };
     let application = Component::new(Classification::Application, subject.package, subject.version, Some(root));
     let bom = Bom {
         serial_number: Some(UrnUuid::new(serial(subject)).map_err(|_| wrong(&"serial number"))?),
-        metadata: Some(Head { timestamp, component: Some(application), ..Head::default() }),
+        metadata: Some(Head { component: Some(application), ..Head::default() }),
         components: Some(Components(components)),
         dependencies: Some(Dependencies(dependencies)),
         ..Bom::default()
@@ -188,22 +181,6 @@ fn serial(subject: &Subject<'_>) -> String {
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("urn:uuid:{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
-/// Seconds since 1970 as `2026-11-21T04:30:00Z` (days to date as in Hinnant's `civil_from_days`).
-fn iso8601(epoch: i64) -> String {
-    let (days, seconds) = (epoch.div_euclid(86_400), epoch.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// Which of the files of a distribution are licence texts, and what each is called

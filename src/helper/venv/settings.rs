@@ -305,6 +305,18 @@ fn interpret(
     }
     let wheelhouse = single(fields, "Wheelhouse", faults).or_else(|| present.wheelhouse.as_ref().map(Item::plain));
     let offline = boolean(fields, "Offline", faults).unwrap_or(wheelhouse.is_some());
+    if let Some(index) = fields.get("Index").and_then(|items| items.first()).filter(|_| offline) {
+        let why = match &wheelhouse {
+            Some(wheelhouse) => format!("the build is offline, from {}", wheelhouse.text),
+            None => "the build is offline".to_owned(),
+        };
+        faults.push(Diagnostic {
+            severity: Severity::Warning,
+            ..index
+                .error(format!("Index has no effect: {why}"))
+                .hint("remove Index, or write 'Offline: no' where the index shall be asked as well")
+        });
+    }
     let settings = Settings {
         package: package.to_owned(),
         file: file.map(Path::to_path_buf),
@@ -451,9 +463,14 @@ fn python(fields: &Fields, faults: &mut Vec<Diagnostic>) -> Item {
     item
 }
 
+/// Where a venv lies that has no Prefix field.
+pub fn default_prefix(package: &str) -> PathBuf {
+    PathBuf::from(format!("/usr/lib/{package}/venv"))
+}
+
 fn prefix(package: &str, fields: &Fields, faults: &mut Vec<Diagnostic>) -> PathBuf {
     let Some(item) = single(fields, "Prefix", faults) else {
-        return PathBuf::from(format!("/usr/lib/{package}/venv"));
+        return default_prefix(package);
     };
     let path = Path::new(&item.text);
     let plain = path.components().skip(1).all(|part| matches!(part, std::path::Component::Normal(_)));

@@ -342,6 +342,14 @@ fn is_byte_code(path: &Path) -> bool {
     path.parent().and_then(Path::file_name) == Some(OsStr::new("__pycache__"))
 }
 
+/// What is said of a file whose bytes are not those that its wheel declares.
+const ALTERED: &str = "is not the file that";
+
+/// Whether one of the faults is a file that is not as its wheel declares it.
+pub fn tells_of_altered(faults: &[Diagnostic]) -> bool {
+    faults.iter().any(|fault| fault.message.contains(ALTERED))
+}
+
 /// What must not be, in a finished tree: files whose bytes are not those that
 /// their wheel declares, files without owner, leaked paths, links out of the tree.
 /// `excused` are files that were changed or made on purpose.
@@ -364,7 +372,7 @@ pub fn faults(
             if declared && row.hash.trim_end_matches('=') != record::hash_field(&facts.sha256) {
                 faults.push(
                     Diagnostic::error(format!(
-                        "{} is not the file that {} declares in its RECORD",
+                        "{} {ALTERED} {} declares in its RECORD",
                         path.display(),
                         distribution.label()
                     ))
@@ -431,24 +439,11 @@ pub fn mode(path: &Path, mode: u32, facts: Option<&Facts>) -> u32 {
 mod tests {
     use super::*;
 
-    fn interpreter() -> Interpreter {
-        Interpreter {
-            executable: "/usr/bin/python3.11".into(),
-            version: (3, 11, 2),
-            soabi: String::new(),
-            standard_library: "/usr/lib/python3.11".into(),
-            base_prefix: "/usr".into(),
-            is_virtual: false,
-            tags: Vec::new(),
-            markers: BTreeMap::new(),
-        }
-    }
-
     fn with_prefix<T>(prefix: &str, test: impl FnOnce(&Frame<'_>) -> T) -> T {
         test(&Frame {
             stage: Path::new("/build/notes/stage"),
             prefix: Path::new(prefix),
-            interpreter: &interpreter(),
+            interpreter: &crate::helper::venv::interpreter::sample(),
             package: "notes",
             system_site_packages: false,
         })

@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::digest;
+use crate::helper::venv::installer::{Files, Installer};
 use crate::helper::venv::metadata;
 use crate::helper::venv::settings::{Bytecode, Keep};
 use crate::helper::venv::tree::{self, Frame, Installed};
-use crate::input::{self, Entry, Facts, Kind};
+use crate::input::{self, Beginning, Entry, Facts, Kind};
 use crate::plan::{Action, Plan, Process};
 
+use super::depends::Libraries;
 use super::workshop::Workshop;
 
 /// Byte-compiles; see there for why not compileall.
@@ -52,7 +54,11 @@ impl Contents {
 
 /// Read a venv's listing and RECORD files.
 pub fn contents(root: &Path, site: &Path) -> Result<Contents> {
-    let entries = input::tree(root)?;
+    listed(root, site, input::tree(root)?)
+}
+
+/// Read the RECORD files of a venv with this listing.
+pub fn listed(root: &Path, site: &Path, entries: Vec<Entry>) -> Result<Contents> {
     let mut distributions = Vec::new();
     for entry in &entries {
         let is_info = entry.path.extension() == Some(OsStr::new("dist-info")) && entry.path.parent() == Some(site);
@@ -78,9 +84,32 @@ pub enum Phase<'a> {
     Hooks(&'a BTreeSet<PathBuf>, Option<&'a Path>),
 }
 
+/// A tree that has its final files, but is not yet checked.
+pub struct Draft {
+    /// What is there; RECORD files still say what was installed.
+    pub contents: Contents,
+    /// Files that were changed or made on purpose.
+    rewritten: BTreeSet<PathBuf>,
+}
+
+/// A checked tree: its listing, and what one pass over its bytes told.
+#[derive(Default)]
+pub struct Snapshot {
+    /// All entries that the phase is about.
+    pub entries: Vec<Entry>,
+    /// Facts of their files.
+    pub facts: BTreeMap<PathBuf, Facts>,
+}
+
 impl Workshop<'_> {
     /// Bring the tree at `root` into its final form, and check that it is.
-    pub fn normalise(&self, root: &Path, phase: &Phase<'_>) -> Result<()> {
+    pub fn normalise(&self, root: &Path, phase: &Phase<'_>) -> Result<Snapshot> {
+        let draft = self.draft(root, phase)?;
+        self.settle(root, phase, draft)
+    }
+
+    /// Remove, rewrite, strip and compile.
+    pub fn draft(&self, root: &Path, phase: &Phase<'_>) -> Result<Draft> {
         let frame = self.frame(root);
         let site = frame.site();
         let before = contents(root, &site)?;
@@ -99,7 +128,8 @@ impl Workshop<'_> {
             Phase::Hooks(changed, _) => changed.contains(path),
         };
         let mut rewritten = BTreeSet::new();
-        let mut plan = Plan::default();
+        let mut plan =
+            if matches!(phase, Phase::Dependencies) { self.own_copies(root, &new)? } else { Plan::default() };
         for path in tree::unwanted(&before.entries) {
             let byte_code = path.file_name() == Some(OsStr::new("__pycache__"));
             if !byte_code || matches!(phase, Phase::Dependencies) {
@@ -117,24 +147,80 @@ impl Workshop<'_> {
         if matches!(phase, Phase::Dependencies) {
             plan.extend(frame_files(root, &frame, &before.entries)?);
         }
-        plan.extend(self.without_tests(root, &site, &before.entries, &new)?);
+        let mut removed = self.without_tests(root, &site, &before.entries, &new)?;
+        plan.extend(Plan::new(removed.iter().map(|suite| Action::Remove { path: root.join(suite) })));
         self.apply(&plan)?;
         self.strip(root, &new, &mut rewritten)?;
         let modules: BTreeSet<&PathBuf> = match phase {
             Phase::Hooks(changed, _) => changed.iter().collect(),
             _ => new.iter().flat_map(|one| one.rows.keys()).collect(),
         };
-        if self.settings.bytecode != Bytecode::None {
+        if matches!(phase, Phase::Dependencies) {
+            removed.extend(tree::unwanted(&before.entries));
+            let files: Vec<Entry> = before.entries.iter().filter(|one| may_be_elf(one, &removed)).cloned().collect();
+            let libraries = self.libraries(root, &before, elf_files(&input::beginnings(root, &files)?))?;
+            self.compile_and_ask(root, &frame, &modules, &libraries)?;
+        } else {
             self.compile(root, &frame, &modules)?;
         }
-        let after = contents(root, &site)?;
+        Ok(Draft { contents: contents(root, &site)?, rewritten })
+    }
+
+    /// Give the tree its own copies of those files that uv has linked here and
+    /// that no RECORD vouches for: metadata, which uv believes without a look, and
+    /// rows without a digest. The others are compared with RECORD in every new
+    /// tree, so that it is found where someone wrote into a shared file.
+    fn own_copies(&self, root: &Path, new: &[&Installed]) -> Result<Plan> {
+        let linked = matches!(self.installer, Installer::Uv { .. }) && self.files() == Files::Shared;
+        let mut plan = Plan::default();
+        for distribution in new.iter().filter(|_| linked) {
+            let (to, from) = (root.join(&distribution.directory), self.work.join("metadata"));
+            plan.push(Action::Rename { from: to.clone(), to: from.clone() });
+            plan.push(Action::CopyTree { from: from.clone(), to, without: Vec::new() });
+            plan.push(Action::Remove { path: from });
+            let unsure = distribution.rows.iter().filter(|(_, row)| !row.hash.starts_with("sha256="));
+            for path in unsure.map(|(path, _)| path).filter(|path| !path.starts_with(&distribution.directory)) {
+                let path = root.join(path);
+                if let (Some(Kind::File { mode, .. }), Some(contents)) = (input::kind(&path)?, input::bytes(&path)?) {
+                    plan.push(Action::Write { path, contents, mode });
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Compile; meanwhile ask dpkg-shlibdeps what the package will want to know
+    /// at the end, so that the answer is there. A fault is reported then, too.
+    fn compile_and_ask(
+        &self,
+        root: &Path,
+        frame: &Frame<'_>,
+        modules: &BTreeSet<&PathBuf>,
+        libraries: &Libraries,
+    ) -> Result<()> {
+        let unknown = self.known_native_depends(libraries).is_none();
+        let answer = std::thread::scope(|scope| {
+            let asked = unknown.then(|| scope.spawn(|| self.ask_shlibdeps(libraries)));
+            self.compile(root, frame, modules)?;
+            Ok::<_, Error>(asked.and_then(|asked| asked.join().ok()))
+        })?;
+        match answer {
+            Some(Ok(text)) => self.cache.keep_text(&libraries.key, &text),
+            _ => Ok(()),
+        }
+    }
+
+    /// Check the tree, and write what depends on all of it: modes and RECORD files.
+    pub fn settle(&self, root: &Path, phase: &Phase<'_>, draft: Draft) -> Result<Snapshot> {
+        let Draft { contents: after, rewritten } = draft;
+        let site = self.frame(root).site();
         let forbidden = self.forbidden();
-        let entries: Vec<Entry> = match phase {
+        let mut entries: Vec<Entry> = match phase {
             // What was there before has been checked before.
             Phase::Project(known) => after.entries.into_iter().filter(|entry| !known.holds(&entry.path)).collect(),
             _ => after.entries,
         };
-        let facts = input::survey(root, &entries, &forbidden)?;
+        let mut facts = input::survey(root, &entries, &forbidden)?;
         let (heir, excused) = match phase {
             Phase::Hooks(changed, heir) => (*heir, *changed),
             _ => (None, &rewritten),
@@ -143,14 +229,17 @@ impl Workshop<'_> {
         if !faults.is_empty() {
             return Err(Error::Failed(faults));
         }
-        let mut plan = modes(root, &entries, &facts);
+        let mut plan = modes(root, &mut entries, &facts);
         for (path, text) in tree::records(&after.distributions, &facts, &site, heir) {
             let known = matches!(phase, Phase::Project(known) if path.parent().is_some_and(|parent| known.has(parent)));
             if !known {
-                plan.push(Action::Write { path: root.join(path), contents: text.into_bytes(), mode: 0o644 });
+                let contents = text.into_bytes();
+                facts.insert(path.clone(), input::facts(&contents));
+                plan.push(Action::Write { path: root.join(path), contents, mode: 0o644 });
             }
         }
-        self.apply(&plan)
+        self.apply(&plan)?;
+        Ok(Snapshot { entries, facts })
     }
 
     /// The tree's frame while it stands at `root`.
@@ -204,10 +293,9 @@ impl Workshop<'_> {
     }
 
     /// Test suites that nothing needs.
-    fn without_tests(&self, root: &Path, site: &Path, entries: &[Entry], new: &[&Installed]) -> Result<Plan> {
-        let mut plan = Plan::default();
+    fn without_tests(&self, root: &Path, site: &Path, entries: &[Entry], new: &[&Installed]) -> Result<Vec<PathBuf>> {
         if self.settings.keep.contains(&Keep::Tests) {
-            return Ok(plan);
+            return Ok(Vec::new());
         }
         let mut suites: Vec<PathBuf> = tree::test_suites(entries, site)
             .into_iter()
@@ -223,10 +311,7 @@ impl Workshop<'_> {
                 suites.retain(|suite| !tree::mentions_suite(&entry.path, &text, suite, site));
             }
         }
-        for suite in suites {
-            plan.push(Action::Remove { path: root.join(suite) });
-        }
-        Ok(plan)
+        Ok(suites)
     }
 
     /// Strip the libraries of distributions that were compiled here, as dh_strip
@@ -252,6 +337,12 @@ impl Workshop<'_> {
                 "--remove-section=.note",
                 "--enable-deterministic-archives",
             ];
+            // strip writes into the file that is there; uv's cache may share it.
+            for library in &libraries {
+                let path = root.join(library);
+                let contents = input::bytes(&path)?.unwrap_or_default();
+                self.apply(&Plan::new([Action::Write { path, contents, mode: 0o644 }]))?;
+            }
             let arguments = words.iter().map(OsString::from).chain(libraries.iter().map(|path| root.join(path).into()));
             self.quietly("strip", &Process::new("/usr/bin/strip", arguments))?;
             rewritten.extend(libraries.into_iter().cloned());
@@ -261,6 +352,9 @@ impl Workshop<'_> {
 
     /// Byte-compile those of the paths that are modules.
     fn compile(&self, root: &Path, frame: &Frame<'_>, paths: &BTreeSet<&PathBuf>) -> Result<()> {
+        if self.settings.bytecode == Bytecode::None {
+            return Ok(());
+        }
         let mut input = format!("{}\0{}", self.settings.bytecode.word(), self.jobs()).into_bytes();
         let files: Vec<&&PathBuf> = paths
             .iter()
@@ -326,12 +420,25 @@ fn frame_files(root: &Path, frame: &Frame<'_>, entries: &[Entry]) -> Result<Plan
     Ok(plan)
 }
 
-fn modes(root: &Path, entries: &[Entry], facts: &BTreeMap<PathBuf, Facts>) -> Plan {
+/// The files that begin as ELF files.
+pub fn elf_files(beginnings: &BTreeMap<PathBuf, Beginning>) -> BTreeSet<PathBuf> {
+    beginnings.iter().filter(|(_, beginning)| beginning.elf).map(|(path, _)| path.clone()).collect()
+}
+
+/// Whether it is worth a look: no Python module, and nothing that has been removed.
+fn may_be_elf(entry: &Entry, removed: &[PathBuf]) -> bool {
+    let is_module = entry.path.extension().is_some_and(|extension| matches!(extension.to_str(), Some("py" | "pyc")));
+    matches!(entry.kind, Kind::File { .. }) && !is_module && !removed.iter().any(|top| entry.path.starts_with(top))
+}
+
+/// Give the entries the modes that they have in the package, here and by the plan returned.
+fn modes(root: &Path, entries: &mut [Entry], facts: &BTreeMap<PathBuf, Facts>) -> Plan {
     let mut plan = Plan::default();
     for entry in entries {
-        if let Kind::File { mode, .. } = entry.kind {
-            let right = tree::mode(&entry.path, mode, facts.get(&entry.path));
-            if right != mode {
+        if let Kind::File { mode, .. } = &mut entry.kind {
+            let right = tree::mode(&entry.path, *mode, facts.get(&entry.path));
+            if right != *mode {
+                *mode = right;
                 plan.push(Action::Mode { path: root.join(&entry.path), mode: right });
             }
         }

@@ -21,8 +21,13 @@ use crate::message::Printer;
 use crate::plan::{Action, Plan};
 use crate::run::Environment;
 
+use super::assemble::Snapshot;
+
 /// Trees and wheels together stay below this many bytes; the least recently used go first.
 const LIMIT: u64 = 6 << 30;
+
+/// What one installer has downloaded stays below this many bytes, unpacked wheels included.
+const DOWNLOADS_LIMIT: u64 = 4 << 30;
 
 /// The cache of one build.
 #[derive(Debug, Clone)]
@@ -50,6 +55,32 @@ impl Cache {
     /// Download caches of the installers.
     pub fn downloads(&self) -> PathBuf {
         self.root.join("downloads")
+    }
+
+    /// The installers' download caches that have grown over the limit: only they
+    /// know what is in them, so that such a cache is emptied as a whole. They are
+    /// large trees, looked at once a day.
+    pub fn overgrown_downloads(&self) -> Result<Vec<PathBuf>> {
+        const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+        let stamp = self.downloads().join("checked");
+        let recent = |time: std::time::SystemTime| time.elapsed().is_ok_and(|age| age < DAY);
+        if input::modified(&stamp).is_ok_and(recent) {
+            return Ok(Vec::new());
+        }
+        forgiving(&|| self.apply(Action::Write { path: stamp.clone(), contents: Vec::new(), mode: 0o644 }))?;
+        let mut overgrown = Vec::new();
+        for name in ["pip", "uv"] {
+            let directory = self.downloads().join(name);
+            // Absent, or changed by another build meanwhile: another day, then.
+            let sizes = input::tree(&directory).unwrap_or_default().into_iter().map(|entry| match entry.kind {
+                Kind::File { size, .. } => size,
+                _ => 0,
+            });
+            if sizes.sum::<u64>() > DOWNLOADS_LIMIT {
+                overgrown.push(directory);
+            }
+        }
+        Ok(overgrown)
     }
 
     /// The top, for the search for leaked paths.
@@ -90,16 +121,16 @@ impl Cache {
     }
 
     /// Put the kept directory of `key` at `to`, as hard links, or as copies where
-    /// `apart`; `false` where it is not there, or not what was kept.
-    pub fn restore_directory(&self, key: &str, to: &Path, apart: bool) -> Result<bool> {
+    /// `apart`; `None` where it is not there, or not what was kept.
+    pub fn restore_directory(&self, key: &str, to: &Path, apart: bool) -> Result<Option<Snapshot>> {
         let (directory, sums) = self.directory(key);
-        let Ok(Some(kept)) = input::text(&sums) else { return Ok(false) };
+        let Ok(Some(kept)) = input::text(&sums) else { return Ok(None) };
         // Deleted by someone meanwhile is the same as not there.
-        if listing(&directory).ok().as_ref() == Some(&kept) {
+        if let Some(snapshot) = survey(&directory).ok().filter(|snapshot| listing(snapshot) == kept) {
             match self.apply(place(&directory, to, apart)) {
                 Ok(()) => {
                     let _ = apply::touch(&sums);
-                    return Ok(true);
+                    return Ok(Some(snapshot));
                 }
                 Err(error) if error.is_full_disk() => return Err(error),
                 Err(_) => self.apply(Action::Remove { path: to.to_path_buf() })?,
@@ -108,24 +139,25 @@ impl Cache {
         for path in [sums, directory] {
             forgiving(&|| self.apply(Action::Remove { path: path.clone() }))?;
         }
-        Ok(false)
+        Ok(None)
     }
 
-    /// Keep `from` as the directory of `key`. All of its files get one modification
-    /// time: what is shared between builds cannot have that of one of them.
-    pub fn store_directory(&self, key: &str, from: &Path, apart: bool) -> Result<()> {
+    /// Keep `from`, of which `snapshot` was taken, as the directory of `key`. All of
+    /// its files get one modification time: what is shared between builds cannot
+    /// have that of one of them.
+    pub fn store_directory(&self, key: &str, from: &Path, snapshot: &Snapshot, apart: bool) -> Result<()> {
         let (directory, sums) = self.directory(key);
+        let text = listing(snapshot);
         let fresh = directory.with_extension(format!("{}.new", std::process::id()));
         let keep = || -> Result<()> {
             self.apply(Action::Remove { path: fresh.clone() })?;
             self.apply(place(from, &fresh, apart))?;
             self.apply(Action::Times { tree: fresh.clone(), epoch: MTIME })?;
-            let text = listing(&fresh)?;
             // Another build may have kept the same tree meanwhile: its listing goes first.
             self.apply(Action::Remove { path: sums.clone() })?;
             self.apply(Action::Remove { path: directory.clone() })?;
             self.apply(Action::Rename { from: fresh.clone(), to: directory.clone() })?;
-            self.apply(Action::Write { path: sums.clone(), contents: text.into_bytes(), mode: 0o644 })
+            self.apply(Action::Write { path: sums.clone(), contents: text.clone().into_bytes(), mode: 0o644 })
         };
         forgiving(&keep)?;
         // What a second failure may have left is in nobody's way, but takes room.
@@ -189,12 +221,16 @@ fn place(from: &Path, to: &Path, apart: bool) -> Action {
     if apart { Action::CopyTree { from, to, without: Vec::new() } } else { Action::LinkTree { from, to } }
 }
 
-/// Bytes in all, and every entry with its kind, mode and digest.
-fn listing(root: &Path) -> Result<String> {
+fn survey(root: &Path) -> Result<Snapshot> {
     let entries = input::tree(root)?;
     let facts = input::survey(root, &entries, &[])?;
+    Ok(Snapshot { entries, facts })
+}
+
+/// Bytes in all, and every entry with its kind, mode and digest.
+fn listing(Snapshot { entries, facts }: &Snapshot) -> String {
     let mut lines = vec![facts.values().map(|facts| facts.size).sum::<u64>().to_string()];
-    for entry in &entries {
+    for entry in entries {
         let path = entry.path.to_string_lossy();
         lines.push(match &entry.kind {
             Kind::Directory => format!("directory {path}"),
@@ -207,7 +243,7 @@ fn listing(root: &Path) -> Result<String> {
         });
     }
     let body = lines.join("\n");
-    Ok(format!("{body}\n{}\n", digest([body.as_str()])))
+    format!("{body}\n{}\n", digest([body.as_str()]))
 }
 
 /// A write to the cache, which may be deleted at any moment: tried once more,

@@ -7,12 +7,21 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::digest;
-use crate::input::Beginning;
+use crate::helper::venv::distribution::{digest, hex};
+use crate::helper::venv::linkage;
+use crate::input;
 use crate::plan::Process;
 
 use super::assemble::{Contents, failure};
 use super::workshop::Workshop;
+
+/// The ELF files of a tree, as the question what they need.
+pub struct Libraries {
+    root: PathBuf,
+    files: BTreeSet<PathBuf>,
+    /// Where the answer is kept: a digest of all that decides it.
+    pub key: String,
+}
 
 impl Workshop<'_> {
     /// The packages that the interpreter comes from.
@@ -37,35 +46,64 @@ impl Workshop<'_> {
         }
     }
 
-    /// What the ELF files at `root` need. The answer is kept under the
-    /// tree's digest and the installed packages' versions.
-    pub fn native_depends(
-        &self,
-        root: &Path,
-        contents: &Contents,
-        beginnings: &BTreeMap<PathBuf, Beginning>,
-    ) -> Result<Vec<String>> {
-        let files: Vec<&PathBuf> = beginnings.iter().filter(|(_, start)| start.elf).map(|(path, _)| path).collect();
-        if files.is_empty() {
-            return Ok(Vec::new());
+    /// The question what the ELF files of a tree need.
+    pub fn libraries(&self, root: &Path, contents: &Contents, files: BTreeSet<PathBuf>) -> Result<Libraries> {
+        let mut lines = vec!["dh-venv-shlibs 2".to_owned(), self.installed.clone()];
+        // What dpkg-shlibdeps reads besides the files and the installed packages.
+        for name in ["debian/control", "debian/shlibs.local"] {
+            let text = input::bytes(&self.context.directory.join(name))?.unwrap_or_default();
+            lines.push(digest([String::from_utf8_lossy(&text).as_ref()]));
         }
-        let lines = ["dh-venv-shlibs 1".to_owned(), self.installed.clone(), contents.digest()];
+        let rows = contents.distributions.iter().flat_map(|one| &one.rows);
+        let hashes: BTreeMap<&PathBuf, &str> = rows.map(|(path, row)| (path, row.hash.as_str())).collect();
+        for path in &files {
+            let hash = match hashes.get(path) {
+                Some(hash) if !hash.is_empty() => (*hash).to_owned(),
+                _ => hex(&input::digest(&root.join(path))?),
+            };
+            lines.push(format!("{} {hash}", path.display()));
+        }
         let key = digest(lines.iter().map(String::as_str));
-        let text = match self.cache.text(&key) {
+        Ok(Libraries { root: root.to_path_buf(), files, key })
+    }
+
+    /// What the ELF files need: the kept answer, or dpkg-shlibdeps' own.
+    pub fn native_depends(&self, libraries: &Libraries) -> Result<Vec<String>> {
+        let text = match self.known_native_depends(libraries) {
             Some(text) => text,
             None => {
-                let text = self.shlibdeps(root, &files)?;
-                self.cache.keep_text(&key, &text)?;
+                let text = self.ask_shlibdeps(libraries)?;
+                self.cache.keep_text(&libraries.key, &text)?;
                 text
             }
         };
         Ok(text.split(", ").map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
-    fn shlibdeps(&self, root: &Path, files: &[&PathBuf]) -> Result<String> {
+    /// The kept answer, where there is one.
+    pub fn known_native_depends(&self, libraries: &Libraries) -> Option<String> {
+        if libraries.files.is_empty() { Some(String::new()) } else { self.cache.text(&libraries.key) }
+    }
+
+    /// Ask dpkg-shlibdeps: of the few files that stand for all, and where it
+    /// complains, of all, so that each fault is named.
+    pub fn ask_shlibdeps(&self, libraries: &Libraries) -> Result<String> {
+        let root = &libraries.root;
+        let all: Vec<&Path> = libraries.files.iter().map(PathBuf::as_path).collect();
+        let mut linkages = Vec::new();
+        for path in &all {
+            let bytes = input::bytes(&root.join(path))?.unwrap_or_default();
+            linkages.push((*path, linkage::read(path, &bytes)));
+        }
+        let few: Vec<&Path> = linkage::representatives(linkages).into_iter().collect();
+        self.shlibdeps(root, &few, &all).or_else(|_| self.shlibdeps(root, &all, &all))
+    }
+
+    /// Ask about `files`; a library that they need may be any of `all`.
+    fn shlibdeps(&self, root: &Path, files: &[&Path], all: &[&Path]) -> Result<String> {
         let mut arguments: Vec<OsString> = vec!["-O".into(), "--ignore-missing-info".into()];
         // Libraries that a wheel carries without an RPATH to them.
-        let carried: BTreeSet<&Path> = files
+        let carried: BTreeSet<&Path> = all
             .iter()
             .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lib")))
             .filter_map(|path| path.parent())

@@ -185,12 +185,7 @@ impl Workshop<'_> {
             })
             .collect();
         let version = self.debian_version()?;
-        let subject = sbom::Subject {
-            package,
-            version: &version,
-            venv_id: id,
-            epoch: self.context.environment.text("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok()),
-        };
+        let subject = sbom::Subject { package, version: &version, venv_id: id };
         let document = sbom::cyclonedx(&subject, &installed, &self.interpreter.marker_environment()?)?;
         let write = |path: PathBuf, contents: Vec<u8>| Action::Write { path, contents, mode: 0o644 };
         let mut plan = Plan::new([

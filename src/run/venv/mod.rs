@@ -15,9 +15,9 @@ mod resolve;
 mod trial;
 mod workshop;
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use debian_control::lossless::relations::Relations;
 
@@ -26,16 +26,18 @@ use crate::debian::pkgfile;
 use crate::error::{Diagnostic, Error, Result, Severity};
 use crate::helper::venv::cli::Options;
 use crate::helper::venv::distribution::{self, Distribution, Shape, digest};
-use crate::helper::venv::installer;
+use crate::helper::venv::installer::{self, Files, Installer};
 use crate::helper::venv::place::Outcome;
 use crate::helper::venv::settings::{self, Keep, Present, Settings};
-use crate::input::{self};
+use crate::helper::venv::tree;
+use crate::input::{self, Beginning, Facts};
 use crate::plan::{Action, Plan, Process};
 use crate::run::Context;
 
-use assemble::{Contents, Phase, failure};
+use assemble::{Contents, Phase, Snapshot};
 use project::ProjectWheel;
 use resolve::Wanted;
+use trial::{Attempt, Failure};
 use workshop::Workshop;
 
 /// The body of dh_venv.
@@ -153,7 +155,9 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
                 .hint("write debian/PACKAGE.venv for the package that shall get it; dh_venv(1) has the fields"),
         );
     }
-    if let Some(fault) = faults.iter().find(|fault| settings::is_about_option(fault)) {
+    if let Some(fault) =
+        faults.iter().find(|fault| fault.severity == Severity::Error && settings::is_about_option(fault))
+    {
         return Err(Error::Usage(fault.clone()));
     }
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
@@ -170,6 +174,11 @@ fn lists_venv_depends(field: Option<&str>) -> bool {
     let Some(text) = field else { return false };
     let (relations, _) = Relations::parse_relaxed(text, true);
     relations.substvars().any(|item| item == "${venv:Depends}")
+}
+
+/// The result of a thread, whose panic is this one's.
+fn finished<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// What of the source decides defaults.
@@ -190,6 +199,16 @@ fn present(context: &Context, named: &[String]) -> Result<Present> {
         .find(|name| input::is_directory(&root.join(name)))
         .map(str::to_owned);
     Ok(present)
+}
+
+/// The finished venv, as it was read.
+struct Finished<'a> {
+    /// What was there before the project and the packager's commands.
+    known: &'a Contents,
+    /// What is there.
+    contents: &'a Contents,
+    /// How its files begin.
+    beginnings: &'a BTreeMap<PathBuf, Beginning>,
 }
 
 impl Workshop<'_> {
@@ -213,22 +232,29 @@ impl Workshop<'_> {
             plan.push(Action::Remove { path: stage.join(name) });
         }
         self.apply(&plan)?;
-        self.dependencies(&wanted, &venv)?;
-        let site = self.frame(&venv).site();
-        let known = assemble::contents(&venv, &site)?;
+        let (known, facts) = self.dependencies(&wanted, &venv)?;
         if !wheels.is_empty() {
             self.install_project(&wheels, &wanted, &venv)?;
             self.normalise(&venv, &Phase::Project(&known))?;
         }
         self.hooks(&venv, &known)?;
         self.check_commands(&venv)?;
-        self.check_imports(&venv, &known)?;
+        if wheels.is_empty() && settings.after_install.is_empty() {
+            self.tests(&venv)?;
+            let beginnings = facts.into_iter().map(|(path, facts)| (path, facts.beginning)).collect();
+            let finished = Finished { known: &known, contents: &known, beginnings: &beginnings };
+            return self.describe(&stage, &wanted, &wheels, &finished);
+        }
+        let contents = assemble::contents(&venv, &self.frame(&venv).site())?;
+        self.check_imports(&venv, &contents, &known)?;
         self.tests(&venv)?;
-        self.describe(&stage, &wanted, &wheels, &known)
+        let beginnings = input::beginnings(&venv, &contents.entries)?;
+        let finished = Finished { known: &known, contents: &contents, beginnings: &beginnings };
+        self.describe(&stage, &wanted, &wheels, &finished)
     }
 
     /// The dependencies' tree at `venv`: from the cache, or installed, normalised and kept.
-    fn dependencies(&self, wanted: &Wanted, venv: &Path) -> Result<()> {
+    fn dependencies(&self, wanted: &Wanted, venv: &Path) -> Result<(Contents, BTreeMap<PathBuf, Facts>)> {
         let shape = self.shape()?;
         let mut makers = vec![
             self.installer.label(),
@@ -241,25 +267,84 @@ impl Workshop<'_> {
             makers.push(self.build_inputs()?);
         }
         let key = distribution::cache_key(&wanted.distributions, &shape, &makers);
-        // Commands may write into files in place; what they get is theirs alone.
-        let apart = !self.settings.after_install.is_empty();
-        if self.cache.restore_directory(&key, venv, apart)? {
+        let apart = self.files() == Files::Apart;
+        let site = self.frame(venv).site();
+        if let Some(snapshot) = self.cache.restore_directory(&key, venv, apart)? {
             self.context.printer.note(&format!("the dependencies of {} come from the cache", self.settings.package));
-            return Ok(());
+            let contents = assemble::listed(venv, &site, snapshot.entries)?;
+            if !self.dependencies_tried(&contents) {
+                let failures = self.try_imports(venv, &self.dependency_modules(venv, &contents)?, Attempt::Once)?;
+                self.judge_dependencies(&contents, failures)?;
+            }
+            return Ok((contents, snapshot.facts));
         }
         // Installed beside, and moved when it is whole.
         let fresh = self.work.join("fresh");
+        let (snapshot, failures) = match self.fresh_tree(wanted, &fresh, &key, self.files()) {
+            // Someone wrote into a file that uv's cache shared with an earlier package.
+            Err(Error::Failed(faults)) if self.files() == Files::Shared && tree::tells_of_altered(&faults) => {
+                self.apply(&Plan::new([Action::Remove { path: fresh.clone() }]))?;
+                let second = self.fresh_tree(wanted, &fresh, &key, Files::Anew).map_err(|_| Error::Failed(faults))?;
+                self.clean_installer_cache()?;
+                second
+            }
+            first => first?,
+        };
+        let contents = assemble::listed(&fresh, &site, snapshot.entries)?;
+        self.judge_dependencies(&contents, failures)?;
+        self.bound_downloads()?;
+        self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))?;
+        Ok((contents, snapshot.facts))
+    }
+
+    /// Install and normalise the dependencies at `fresh` and keep them; try their modules meanwhile.
+    fn fresh_tree(&self, wanted: &Wanted, fresh: &Path, key: &str, files: Files) -> Result<(Snapshot, Vec<Failure>)> {
         let process = installer::make_venv(
             &self.interpreter.target(),
-            &fresh,
+            fresh,
             &self.settings.package,
             self.settings.system_site_packages,
         );
-        self.quietly("making a venv", &process)?;
-        self.install(&wanted.distributions, wanted, &fresh)?;
-        self.normalise(&fresh, &Phase::Dependencies)?;
-        self.cache.store_directory(&key, &fresh, apart)?;
-        self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))
+        let unsure = wanted.distributions.iter().any(|one| one.source || one.line.is_some());
+        let flags = std::thread::scope(|scope| {
+            let flags = unsure.then(|| scope.spawn(|| self.build_flags()));
+            self.quietly("making a venv", &process)?;
+            flags.map_or_else(|| Ok(BTreeMap::new()), |flags| finished(flags))
+        })?;
+        self.install(wanted, fresh, files, &flags)?;
+        let draft = self.draft(fresh, &Phase::Dependencies)?;
+        let modules = self.dependency_modules(fresh, &draft.contents)?;
+        std::thread::scope(|scope| {
+            let trial = scope.spawn(|| self.try_imports(fresh, &modules, Attempt::Once));
+            let snapshot = self.settle(fresh, &Phase::Dependencies, draft)?;
+            self.cache.store_directory(key, fresh, &snapshot, self.files() == Files::Apart)?;
+            Ok((snapshot, finished(trial)?))
+        })
+    }
+
+    /// Have uv download everything anew next time.
+    fn clean_installer_cache(&self) -> Result<()> {
+        if let Installer::Uv { program, .. } = &self.installer {
+            self.quietly("cleaning the cache of uv", &Process::new(program, ["cache", "clean"]))?;
+        }
+        Ok(())
+    }
+
+    /// Empty what the installers have downloaded where it has become too much.
+    /// uv does that itself, as it waits for other builds that use its cache;
+    /// pip finds a missing file no worse than one that it never had. The build
+    /// is none the worse where it fails.
+    fn bound_downloads(&self) -> Result<()> {
+        for directory in self.cache.overgrown_downloads()? {
+            let emptied = match installer::clean(&self.installer, &directory) {
+                Some(process) => self.quietly("emptying uv's cache", &process).map(|_| ()),
+                None => self.apply(&Plan::new([Action::Remove { path: directory }])),
+            };
+            for fault in emptied.as_ref().err().into_iter().flat_map(Error::diagnostics) {
+                self.context.printer.diagnostic(&Diagnostic { severity: Severity::Warning, ..fault.clone() });
+            }
+        }
+        Ok(())
     }
 
     /// Whether any distribution may have to be built from source here.
@@ -290,11 +375,8 @@ impl Workshop<'_> {
         options
     }
 
-    /// Install exact distributions into a venv.
-    fn install(&self, distributions: &[Distribution], wanted: &Wanted, venv: &Path) -> Result<()> {
-        if distributions.is_empty() {
-            return Ok(());
-        }
+    /// Install the exact distributions into a venv; `flags` are for those that are built.
+    fn install(&self, wanted: &Wanted, venv: &Path, files: Files, flags: &BTreeMap<OsString, OsString>) -> Result<()> {
         let preinstall: BTreeSet<String> = self
             .settings
             .preinstall
@@ -306,7 +388,7 @@ impl Workshop<'_> {
             })
             .collect();
         let (first, rest): (Vec<&Distribution>, Vec<&Distribution>) =
-            distributions.iter().partition(|one| preinstall.contains(&one.name));
+            wanted.distributions.iter().partition(|one| preinstall.contains(&one.name));
         for (name, part) in [("preinstall", first), ("requirements", rest)] {
             if part.is_empty() {
                 continue;
@@ -314,12 +396,12 @@ impl Workshop<'_> {
             let lines: Vec<String> = part.iter().map(|one| one.requirement()).collect();
             let file = self.note(&format!("{name}.txt"), &(lines.join("\n") + "\n"))?;
             let hashed = part.iter().all(|one| !one.hashes.is_empty());
-            let mut process =
-                installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, hashed);
+            let python = venv.join("bin/python");
+            let mut process = installer::install(&self.installer, &python, &file, &wanted.sources, hashed, files);
             if part.iter().any(|one| one.source || one.line.is_some()) {
-                process.environment.extend(self.build_flags()?);
+                process.environment.extend(flags.clone());
             }
-            self.run_installer("installing the requirements", process.directory(&self.context.directory), wanted)?;
+            self.run_installer(process.directory(&self.context.directory), wanted)?;
         }
         Ok(())
     }
@@ -327,27 +409,25 @@ impl Workshop<'_> {
     fn install_project(&self, wheels: &[ProjectWheel], wanted: &Wanted, venv: &Path) -> Result<()> {
         let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
         let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
-        let process = installer::install(&self.installer, &venv.join("bin/python"), &file, &wanted.sources, false);
-        self.run_installer("installing the project", process, wanted)
+        let python = venv.join("bin/python");
+        let process = installer::install(&self.installer, &python, &file, &wanted.sources, false, Files::Apart);
+        self.run_installer(process, wanted)
     }
 
-    fn run_installer(&self, what: &str, process: Process, wanted: &Wanted) -> Result<()> {
+    fn run_installer(&self, process: Process, wanted: &Wanted) -> Result<()> {
         let process = self.with_environment(&process);
         self.context.printer.plan(&Plan::new([Action::Run(process.clone())]));
         let output = apply::capture(&process)?;
         if output.success {
             return Ok(());
         }
-        let fault = self.explain(failure(what, &output), &output);
-        Err(self.place(fault, &output, &wanted.places).into())
+        Err(self.complaint("installing", &output, &wanted.places).into())
     }
 
     /// Leave what dh_venv_place needs.
-    fn describe(&self, stage: &Path, wanted: &Wanted, wheels: &[ProjectWheel], known: &Contents) -> Result<()> {
+    fn describe(&self, stage: &Path, wanted: &Wanted, wheels: &[ProjectWheel], finished: &Finished<'_>) -> Result<()> {
+        let Finished { known, contents, beginnings } = *finished;
         let venv = stage.join("venv");
-        let site = self.frame(&venv).site();
-        let contents = assemble::contents(&venv, &site)?;
-        let beginnings = input::beginnings(&venv, &contents.entries)?;
         let has_elf = beginnings.iter().find(|(_, beginning)| beginning.elf);
         let binary = self.context.build.binaries.iter().find(|binary| binary.name == self.settings.package);
         if let (Some((path, _)), Some(binary)) = (has_elf, binary.filter(|binary| binary.architecture == "all")) {
@@ -360,11 +440,12 @@ impl Workshop<'_> {
             .hint("write 'Architecture: any'")
             .into());
         }
-        let metadata = self.metadata(&venv, &contents)?;
+        let metadata = self.metadata(&venv, contents)?;
         self.check_requirements(&metadata, wheels)?;
         let mut depends = self.interpreter_depends()?;
-        depends.extend(self.standard_library_depends(&venv, &contents, known)?);
-        depends.extend(self.native_depends(&venv, &contents, &beginnings)?);
+        depends.extend(self.standard_library_depends(&venv, contents, known)?);
+        let libraries = self.libraries(&venv, contents, assemble::elf_files(beginnings))?;
+        depends.extend(self.native_depends(&libraries)?);
         depends.sort();
         depends.dedup();
         // The project's part of the id: what it installed, without who built it.
@@ -381,13 +462,13 @@ impl Workshop<'_> {
         let id = distribution::venv_id(&wanted.distributions, &shape, &digest(rows.iter().map(String::as_str)));
         let outcome = Outcome {
             prefix: self.settings.prefix.clone(),
-            overrides: self.overrides(&venv, &contents, &beginnings)?,
+            overrides: self.overrides(&venv, contents, beginnings)?,
             interpreter: self.interpreter.target(),
             commands: self.settings.commands.iter().map(|link| (link.name.clone(), link.entry.clone())).collect(),
             depends,
             id,
         };
-        let mut plan = self.documents(stage, &outcome.id, &contents, &metadata, wanted)?;
+        let mut plan = self.documents(stage, &outcome.id, contents, &metadata, wanted)?;
         let mut text = serde_json::to_string_pretty(&outcome).map_err(|error| Error::failed(error.to_string()))?;
         text.push('\n');
         plan.push(Action::Write { path: stage.join("outcome.json"), contents: text.into_bytes(), mode: 0o644 });

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::apply;
-use crate::debian::substvars;
+use crate::debian::{snippet, substvars};
 use crate::error::{Diagnostic, Error, Location, Result};
 use crate::helper::venv::place::{self, Found, Outcome};
 use crate::input;
@@ -50,7 +50,12 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
             manuals: manuals(&root)?,
             has_id_field: binary.field("XB-Venv-Id").is_some(),
         };
-        let plan = place::plan(package, &root, &outcome, &found)?;
+        let mut plan = place::plan(package, &root, &outcome, &found)?;
+        for (script, body) in place::snippets(package, &outcome.prefix)? {
+            let action =
+                snippet::action(&context.build, package, script, context.tool, env!("CARGO_PKG_VERSION"), &body)?;
+            plan.actions.extend(action);
+        }
         apply::plan(&plan, &context.printer, context.build.no_act)?;
     }
     Ok(())

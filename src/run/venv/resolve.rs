@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
+use crate::helper::venv::complaint;
 use crate::helper::venv::distribution::Distribution;
 use crate::helper::venv::installer::{self, Sources};
 use crate::helper::venv::lockfile::{self, Pinned, Source};
@@ -205,76 +206,46 @@ impl Workshop<'_> {
         let process = installer::resolve(&self.installer, &python, &file, &wanted.sources);
         let process = self.with_environment(&process).directory(&self.context.directory);
         self.context.printer.plan(&crate::plan::Plan::new([crate::plan::Action::Run(process.clone())]));
-        let output = apply::capture(&process)?;
+        let mut output = apply::capture(&process)?;
         if output.success {
             return self.resolved(&output.stdout, own);
         }
-        let fault = self.explain(failure("resolving the requirements", &output), &output);
-        Err(self.place(fault, &output, &wanted.places).into())
+        let messages = String::from_utf8_lossy(&output.stderr);
+        output.stderr = complaint::with_lines(&messages, &file.to_string_lossy(), lines).into_bytes();
+        Err(self.complaint("resolving", &output, &wanted.places).into())
     }
 
-    /// Point a fault of the installer at the line that names the requirement it speaks of.
-    pub fn place(&self, fault: Diagnostic, output: &apply::Output, places: &BTreeMap<String, Location>) -> Diagnostic {
-        if fault.location.is_some() {
-            return fault;
-        }
-        let text = String::from_utf8_lossy(&output.stderr).to_lowercase();
-        let words: BTreeSet<String> = text
-            .split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-            .map(|word| normalise(word.trim_matches('.')))
-            .collect();
-        match places.iter().find(|(name, _)| words.contains(*name)) {
-            Some((_, location)) => fault.at(location.clone()),
-            None if places.len() == 1 => places.values().fold(fault, |fault, place| fault.at(place.clone())),
-            None => match self.settings.requirements.first() {
-                Some(item) => fault.at(Location::file(&item.text)),
-                None => fault,
-            },
-        }
-    }
-
-    /// A hint for the usual reasons why an installer fails.
-    pub fn explain(&self, fault: Diagnostic, output: &apply::Output) -> Diagnostic {
-        let text = String::from_utf8_lossy(&output.stderr).to_lowercase();
-        let any = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
-        let hint = if any(&["hash mismatch", "do not match the hashes", "hashes mismatch"]) {
-            "the file is not the one whose hash was recorded: find out why before you change the hash"
-        } else if any(&["x86_64-linux-gnu-gcc", "'gcc' failed", "'cc' failed", "`cc`", "compiler `"])
-            && any(&["no such file", "not found", "cannot find", "could not find"])
-        {
-            "a distribution has to be compiled: add build-essential and python3-dev to Build-Depends, or use a wheel"
-        } else if any(&["python.h: no such file"]) {
-            "a distribution has to be compiled: add python3-dev to Build-Depends, or use a wheel"
-        } else if any(&[
-            "temporary failure in name resolution",
-            "dns error",
-            "failed to lookup address",
-            "network is unreachable",
-            "connection refused",
-            "network connectivity is disabled",
-            "error sending request",
-            "failed to establish a new connection",
-        ]) {
-            "there is no network here: put the wheels into debian/wheelhouse ('pip download --dest debian/wheelhouse -r FILE' where there is one; later 'deb-build-app vendor')"
-        } else if any(&[
-            "no matching distribution",
-            "was not found in the package registry",
-            "was not found in the provided package locations",
-            "could not find a version",
-        ]) {
-            if self.settings.offline {
-                "the wheelhouse has no such file: add it ('pip download --dest DIR', later 'deb-build-app vendor')"
-            } else {
-                "check name and version, and whether it has a wheel for this interpreter"
-            }
-        } else if any(&["no solution found", "resolutionimpossible", "conflicting dependencies"]) {
-            "no set of versions meets all requirements: relax one of them"
-        } else if any(&["no space left"]) {
-            "the file system is full: free some room, or set TMPDIR or XDG_CACHE_HOME to a larger one"
-        } else {
-            return fault;
+    /// The fault of an installer that failed while `doing` something to the
+    /// requirements: with the one that it blames, its place, and a cure.
+    pub fn complaint(&self, doing: &str, output: &apply::Output, places: &BTreeMap<String, Location>) -> Diagnostic {
+        let messages = String::from_utf8_lossy(&output.stderr);
+        let blamed = complaint::blamed(&messages, places.keys().map(String::as_str));
+        let what = match blamed.as_slice() {
+            [one] => one,
+            _ => "the requirements",
         };
-        if fault.hint.is_some() { fault } else { fault.hint(hint) }
+        let fault = failure(&format!("{doing} {what}"), output);
+        let only = places.values().next().filter(|_| places.len() == 1);
+        let fault =
+            match (blamed.first().and_then(|name| places.get(*name)).or(only), self.settings.requirements.first()) {
+                (Some(place), _) => fault.at(place.clone()),
+                (None, Some(item)) => fault.at(Location::file(&item.text)),
+                (None, None) => fault,
+            };
+        if blamed.len() > 1 && complaint::is_conflict(&messages) {
+            let sides = blamed.iter().filter_map(|name| Some(format!("{name} ({})", places.get(*name)?)));
+            let sides = sides.collect::<Vec<_>>().join(", ");
+            return fault.hint(format!("no set of versions meets all requirements: relax one of {sides}"));
+        }
+        self.explain(fault, output)
+    }
+
+    /// The fault with the cure for what an installer said, where there is one.
+    pub fn explain(&self, fault: Diagnostic, output: &apply::Output) -> Diagnostic {
+        match complaint::cure(&String::from_utf8_lossy(&output.stderr), self.settings.offline) {
+            Some(cure) => fault.hint(cure),
+            None => fault,
+        }
     }
 
     fn warn_of_floating(&self, distributions: &[Distribution]) {

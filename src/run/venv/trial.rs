@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::digest;
+use crate::helper::venv::name::normalise;
 use crate::helper::venv::settings::Item;
+use crate::helper::venv::tree::Installed;
 use crate::input::{self, Kind};
 use crate::plan::{Action, Plan, Process};
 use crate::render::render;
@@ -18,6 +20,19 @@ use super::workshop::Workshop;
 
 /// Imports modules and tells which fail.
 const IMPORTS: &str = include_str!("../../../share/python/imports.py");
+
+/// A module that cannot be imported, the kind of exception, and what it says.
+#[derive(Debug, serde::Deserialize)]
+pub struct Failure(String, String, String);
+
+/// How modules are tried.
+#[derive(Debug, Clone, Copy)]
+pub enum Attempt {
+    /// Each by itself.
+    Each,
+    /// Not again where another module's import has loaded it.
+    Once,
+}
 
 impl Workshop<'_> {
     /// Environment of the packager's commands: the venv is active. The scripts
@@ -73,7 +88,8 @@ impl Workshop<'_> {
         let contents = assemble::contents(venv, &self.frame(venv).site())?;
         let own = contents.distributions.iter().find(|one| !known.has(&one.directory));
         let heir = own.or(contents.distributions.first()).map(|one| one.directory.clone());
-        self.normalise(venv, &Phase::Hooks(&changed, heir.as_deref()))
+        self.normalise(venv, &Phase::Hooks(&changed, heir.as_deref()))?;
+        Ok(())
     }
 
     /// Test: commands in the finished venv, which must leave it as it is.
@@ -147,40 +163,91 @@ impl Workshop<'_> {
         if faults.is_empty() { Ok(()) } else { Err(Error::Failed(faults)) }
     }
 
-    /// Import the top-level modules of the project, and of the dependencies
-    /// when they are new; a success is remembered.
-    pub fn check_imports(&self, venv: &Path, known: &Contents) -> Result<()> {
-        let site = self.frame(venv).site();
-        let contents = assemble::contents(venv, &site)?;
-        let modules = |own: bool| -> BTreeSet<String> {
-            let suffix = format!(".{}.so", self.interpreter.soabi);
-            contents
-                .distributions
-                .iter()
-                .filter(|one| known.has(&one.directory) != own)
-                .flat_map(|one| one.rows.keys())
-                .filter_map(|path| top_level(path.strip_prefix(&site).ok()?, &suffix))
-                .collect()
-        };
-        let key = digest(["dh-venv-imports 1", &self.interpreter.minor(), &self.installed, &contents.digest()]);
+    /// Import the project's top-level modules, and where commands have changed
+    /// the venv, all; a success is remembered.
+    pub fn check_imports(&self, venv: &Path, contents: &Contents, known: &Contents) -> Result<()> {
+        let key = self.trial_key(contents);
         if self.cache.text(&key).is_some() {
             return Ok(());
         }
-        let own = modules(true);
-        let all: BTreeSet<String> = own.iter().cloned().chain(modules(false)).collect();
-        if all.is_empty() {
-            return Ok(());
+        let own = self.modules(contents, |one| !known.has(&one.directory));
+        let all = self.modules(contents, |one| !self.settings.after_install.is_empty() || !known.has(&one.directory));
+        let failures = self.try_imports(venv, &all, Attempt::Each)?;
+        self.judge(failures, &own)?;
+        self.cache.keep_text(&key, "imported")
+    }
+
+    /// Whether the dependencies' modules have been imported before.
+    pub fn dependencies_tried(&self, contents: &Contents) -> bool {
+        self.cache.text(&self.trial_key(contents)).is_some()
+    }
+
+    /// The dependencies' top-level modules: first those of the distributions that
+    /// no other one requires, which load most of the rest.
+    pub fn dependency_modules(&self, venv: &Path, contents: &Contents) -> Result<Vec<String>> {
+        let metadata = self.metadata(venv, contents)?;
+        let required: BTreeSet<String> = metadata
+            .values()
+            .flat_map(|one| &one.requires_dist)
+            .filter(|text| !text.contains("extra"))
+            .map(|text| normalise(text.split(|c: char| " <>=!~;[(@".contains(c)).next().unwrap_or_default()))
+            .collect();
+        let is_required =
+            |one: &Installed| metadata.get(&one.directory).is_some_and(|own| required.contains(&normalise(&own.name)));
+        let mut all: Vec<&Installed> = contents.distributions.iter().collect();
+        all.sort_by_key(|one| (is_required(one), std::cmp::Reverse(one.rows.len())));
+        let mut modules = Vec::new();
+        for one in all {
+            let more = self.modules(contents, |other| other.directory == one.directory);
+            modules.extend(more.into_iter().filter(|module| !modules.contains(module)).collect::<Vec<_>>());
         }
-        let arguments = ["-I", "-c", IMPORTS].map(OsString::from).into_iter().chain(all.iter().map(OsString::from));
+        Ok(modules)
+    }
+
+    /// Of the dependencies' failures only a missing library is one of the package.
+    pub fn judge_dependencies(&self, contents: &Contents, failures: Vec<Failure>) -> Result<()> {
+        self.judge(failures, &[])?;
+        self.cache.keep_text(&self.trial_key(contents), "imported")
+    }
+
+    fn trial_key(&self, contents: &Contents) -> String {
+        digest(["dh-venv-imports 2", &self.interpreter.minor(), &self.installed, &contents.digest()])
+    }
+
+    /// Top-level modules that are there, of some distributions.
+    fn modules(&self, contents: &Contents, of: impl Fn(&Installed) -> bool) -> Vec<String> {
+        let site = Path::new("lib").join(self.interpreter.name()).join("site-packages");
+        let suffix = format!(".{}.so", self.interpreter.soabi);
+        let rows = contents.distributions.iter().filter(|one| of(one)).flat_map(|one| one.rows.keys());
+        let there =
+            rows.filter_map(|path| top_level(path.strip_prefix(&site).ok()?, &suffix).filter(|_| contents.holds(path)));
+        there.collect::<BTreeSet<String>>().into_iter().collect()
+    }
+
+    /// Import modules; those that fail.
+    pub fn try_imports(&self, venv: &Path, modules: &[String], attempt: Attempt) -> Result<Vec<Failure>> {
+        if modules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let word = match attempt {
+            Attempt::Each => "each",
+            Attempt::Once => "once",
+        };
+        // -B: the finished venv gets no byte code that was not asked for.
+        let mut arguments = ["-I", "-B", "-c", IMPORTS, word].map(OsString::from).to_vec();
+        arguments.push(self.jobs().to_string().into());
+        arguments.extend(modules.iter().map(OsString::from));
         let process =
             Process::new(venv.join("bin/python"), arguments).environment(&self.environment).directory(&self.work);
         let output = apply::capture(&process)?;
-        let failures: Vec<(String, String, String)> = serde_json::from_slice(&output.stdout)
-            .map_err(|_| Error::from(failure("importing the modules", &output)))?;
+        serde_json::from_slice(&output.stdout).map_err(|_| Error::from(failure("importing the modules", &output)))
+    }
+
+    fn judge(&self, failures: Vec<Failure>, own: &[String]) -> Result<()> {
         let mut faults = Vec::new();
-        for (module, kind, text) in &failures {
+        for Failure(module, kind, text) in failures {
             let missing_library = text.contains("cannot open shared object file");
-            let is_error = (own.contains(module) && kind == "ImportError") || missing_library;
+            let is_error = (own.contains(&module) && kind == "ImportError") || missing_library;
             let message = format!("module {module} cannot be imported: {text}");
             if is_error {
                 let hint = if missing_library {
@@ -189,14 +256,11 @@ impl Workshop<'_> {
                     "a requirement is missing, or the module needs something that only the target machine has"
                 };
                 faults.push(Diagnostic::error(message).hint(hint));
-            } else if own.contains(module) {
+            } else if own.contains(&module) {
                 self.context.printer.diagnostic(&Diagnostic::warning(message));
             }
         }
-        if !faults.is_empty() {
-            return Err(Error::Failed(faults));
-        }
-        self.cache.keep_text(&key, "imported")
+        if faults.is_empty() { Ok(()) } else { Err(Error::Failed(faults)) }
     }
 }
 

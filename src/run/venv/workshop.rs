@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::digest;
-use crate::helper::venv::installer::{self, Installer, Rooms, Sources};
+use crate::helper::venv::installer::{self, Files, Installer, Rooms, Sources};
 use crate::helper::venv::interpreter::{Interpreter, PROBE};
 use crate::helper::venv::settings::{Item, Settings, Wanted};
 use crate::input;
@@ -92,6 +92,12 @@ impl<'a> Workshop<'a> {
     pub fn jobs(&self) -> usize {
         let given = self.context.environment.build_option("parallel").flatten().and_then(|n| n.parse().ok());
         given.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    }
+
+    /// Whether files may be shared with a cache. The packager's commands may
+    /// write into them; then the venv has its own.
+    pub fn files(&self) -> Files {
+        if self.settings.after_install.is_empty() { Files::Shared } else { Files::Apart }
     }
 
     /// Where distributions come from.

@@ -4,6 +4,8 @@
 //! → what the package gets. Every fault of every package is reported before
 //! anything is written. Decisions are in [`crate::helper::appconfig`].
 
+mod translations;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -14,25 +16,23 @@ use crate::configuration::template::Template;
 use crate::debian::control::Binary;
 use crate::debian::pkgfile::{self, Variants};
 use crate::debian::snippet::{self, Script};
-use crate::error::{Diagnostic, Error, Location, Result, nearest};
+use crate::error::{Diagnostic, Error, Result, nearest};
 use crate::helper::appconfig::check::{self, Shipped};
 use crate::helper::appconfig::cli::Options;
 use crate::helper::appconfig::description::{self, Description};
 use crate::helper::appconfig::place::{self, Found, Questions};
-use crate::helper::appconfig::{debconf, program, quoting, rendering, script};
+use crate::helper::appconfig::{program, quoting, rendering, script};
 use crate::input::{self, Kind};
-use crate::plan::{Action, Plan, Process};
+use crate::plan::Plan;
 use crate::run::Context;
 
 /// Where templates and fixtures lie in the source.
 const SOURCE: &str = "debian/appconfig";
-/// Where the translations lie.
-const PO: &str = "debian/po";
 
 /// The body of dh_appconfig.
 pub fn run(context: &Context, options: Options) -> Result<()> {
     if options.update_po {
-        return update_po(context);
+        return translations::update(context);
     }
     let mut faults = Vec::new();
     let mut packages = Vec::new();
@@ -58,8 +58,13 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
 fn source(context: &Context, package: &str) -> Result<Option<(PathBuf, String)>> {
     let variants = Variants { named: true, by_architecture: true };
     let Some(path) = pkgfile::path(&context.build, package, "appconfig", variants)? else { return Ok(None) };
-    let text = input::text(&context.build.directory.join(&path))?.unwrap_or_default();
+    let text = read(context, &path)?.unwrap_or_default();
     Ok(Some((path, text)))
+}
+
+/// The text of a file of the source, named as messages name it.
+fn read(context: &Context, path: &Path) -> Result<Option<String>> {
+    input::text(&context.build.directory.join(path))
 }
 
 /// A package and all that was read for it.
@@ -89,10 +94,10 @@ impl<'a> Package<'a> {
         if !supervised {
             faults.extend(program::resolve(&mut description, &programs));
         }
-        let (templates, parsed) = templates(&description, &mut faults)?;
+        let (templates, parsed) = templates(context, &description, &mut faults)?;
         let found = check::uses(&description, &parsed);
         if !check::has_errors(&found) {
-            let fixtures = fixtures(name, &mut faults)?;
+            let fixtures = fixtures(context, name, &mut faults)?;
             faults.extend(rendering::trial(&description, &parsed, &fixtures));
         }
         faults.extend(found);
@@ -124,7 +129,7 @@ impl<'a> Package<'a> {
             plan.push(place::relations(&found, &manifest, scripts.config.is_some()));
         }
         if let Some(config) = scripts.config.clone().filter(|_| !context.build.options.only_scripts) {
-            let ours = Questions { templates: translated(context, name, &self.description)?, config };
+            let ours = Questions { templates: translations::merged(context, name, &self.description)?, config };
             plan.extend(place::questions(root, name, context.tool, &ours, &found)?);
         }
         let parts =
@@ -184,6 +189,7 @@ fn fragments(root: &Path, shipped: &BTreeMap<String, Shipped>) -> Result<Vec<Str
 
 /// The texts of the templates by name, and those that could be parsed by the index of their file.
 fn templates(
+    context: &Context,
     description: &Description,
     faults: &mut Vec<Diagnostic>,
 ) -> Result<(BTreeMap<String, String>, BTreeMap<usize, Template>)> {
@@ -192,8 +198,8 @@ fn templates(
     for (index, placed) in description.files.iter().enumerate() {
         let name = placed.item.template.as_str();
         let path = Path::new(SOURCE).join(name);
-        let Some(text) = input::text(&path)? else {
-            let there = input::names(Path::new(SOURCE))?;
+        let Some(text) = read(context, &path)? else {
+            let there = input::names(&context.build.directory.join(SOURCE))?;
             let there: Vec<String> = there.iter().map(|name| name.to_string_lossy().into_owned()).collect();
             let taken = |name: &str| description.files.iter().any(|other| other.item.template == name);
             let templates = there.iter().map(String::as_str).filter(|name| name.ends_with(".hbs") && !taken(name));
@@ -215,86 +221,19 @@ fn templates(
 }
 
 /// The values to render with besides the defaults: for every package, and for this one.
-fn fixtures(package: &str, faults: &mut Vec<Diagnostic>) -> Result<Vec<Layer>> {
+fn fixtures(context: &Context, package: &str, faults: &mut Vec<Diagnostic>) -> Result<Vec<Layer>> {
     let all = Path::new(SOURCE).join("fixtures");
     let mut layers = Vec::new();
     for directory in [all.clone(), all.join(package)] {
-        for name in input::names(&directory)? {
+        for name in input::names(&context.build.directory.join(&directory))? {
             let path = directory.join(&name);
-            if !name.to_string_lossy().ends_with(".conf") || !input::is_file(&path) {
+            if !name.to_string_lossy().ends_with(".conf") {
                 continue;
             }
-            let (layer, found) = Layer::parse(&input::text(&path)?.unwrap_or_default(), path);
+            let (layer, found) = Layer::parse(&read(context, &path)?.unwrap_or_default(), path);
             faults.extend(found);
             layers.push(layer);
         }
     }
     Ok(layers)
-}
-
-/// The templates of debconf with the translations of debian/po.
-fn translated(context: &Context, package: &str, description: &Description) -> Result<String> {
-    let directory = context.build.directory.join(PO);
-    let Some(current) = debconf::for_translators(package, description) else { return Ok(String::new()) };
-    if !input::is_directory(&directory) {
-        return Ok(debconf::untranslated(package, description).unwrap_or_default());
-    }
-    let committed = debconf::committed(package);
-    if input::text(&committed)?.as_deref() != Some(&current) {
-        return Err(Diagnostic::error(format!("is not what {} makes it", description.file.display()))
-            .at(Location::file(committed))
-            .hint("run 'dh_appconfig --update-po' and commit what it changes")
-            .into());
-    }
-    let process = Process::new("po2debconf", ["--podir=debian/po", &committed.to_string_lossy()])
-        .environment(context.environment.all());
-    let output = apply::capture(&process)?;
-    if !output.success {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(Diagnostic::error(format!("po2debconf failed ({}): {said}", output.status))
-            .at(Location::file(committed))
-            .hint("debconf-updatepo(1) brings debian/po up to date")
-            .into());
-    }
-    String::from_utf8(output.stdout)
-        .map_err(|_| Error::failed(format!("po2debconf {}: what it prints is not UTF-8", committed.display())))
-}
-
-/// Write the templates that translators work on, and let debconf-updatepo take them over.
-fn update_po(context: &Context) -> Result<()> {
-    let mut faults = Vec::new();
-    let mut plan = Plan::default();
-    let potfiles = Path::new(PO).join("POTFILES.in");
-    let before = input::text(&potfiles)?.unwrap_or_default();
-    let mut lines: Vec<String> = before.lines().map(str::to_owned).collect();
-    let mut asked = false;
-    for binary in &context.build.binaries {
-        let name = binary.name.as_str();
-        let Some((file, text)) = source(context, name)? else { continue };
-        let (description, found) = description::parse(&text, &file);
-        faults.extend(found);
-        let (path, line) = (debconf::committed(name), debconf::potfiles_line(name));
-        lines.retain(|known| *known != line);
-        match debconf::for_translators(name, &description) {
-            Some(text) => {
-                asked = true;
-                lines.push(line);
-                plan.push(Action::Write { path, contents: text.into_bytes(), mode: 0o644 });
-            }
-            None => plan.push(Action::Remove { path }),
-        }
-    }
-    if check::has_errors(&faults) {
-        return Err(Error::Failed(faults));
-    }
-    if !asked {
-        let fault = Diagnostic::error("no package asks anything").hint("give a setting the field Ask");
-        return Err(fault.into());
-    }
-    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
-    plan.push(Action::Write { path: potfiles, contents: text.into_bytes(), mode: 0o644 });
-    plan.push(Action::Run(
-        Process::new("debconf-updatepo", [format!("--podir={PO}")]).environment(context.environment.all()),
-    ));
-    apply::plan(&plan, &context.printer, context.build.no_act)
 }
