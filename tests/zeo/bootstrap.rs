@@ -72,7 +72,8 @@ fn killed_at(node: &Node, call: &str, ordinal: u32) -> bool {
 
 /// Every write to a socket is a sendto; the thread that speaks with the server
 /// enters epoll_wait after what it has written. strace counts in each thread.
-/// So the one kills before a write, the other after it.
+/// So the one kills before a write, the other after it, also where a write of
+/// the main thread to its own pipe has the same ordinal; `make soak` runs both.
 #[test]
 fn killed_at_every_write_and_run_again() {
     let points: Vec<(&str, u32)> = (1..=60).map(|n| ("sendto", n)).chain((1..=90).map(|n| ("epoll_wait", n))).collect();
@@ -98,18 +99,21 @@ fn killed_at_every_write_and_run_again() {
         done
     };
     let mut killed = std::collections::BTreeMap::new();
-    for (call, least) in [("sendto", 15), ("epoll_wait", 20)] {
+    let families = [("sendto", 15), ("epoll_wait", 20)];
+    for (call, least) in families.into_iter().take(if rounds() < 20 { 1 } else { 2 }) {
         let done: Vec<(String, Node, bool)> = std::thread::scope(|scope| {
             let halves: Vec<_> = [1, 2].map(|first| scope.spawn(move || run_points(call, first))).into();
             halves.into_iter().flat_map(|half| half.join().expect("a half")).collect()
         });
+        for (storage, node, _) in &done {
+            assert_eq!(node.files(), ["initial-admin-password"], "storage {storage}");
+        }
         let words: Vec<String> =
             done.iter().map(|(storage, node, _)| format!("{storage}={}", node.password_file().display())).collect();
         let seen = server.look(&words);
-        for (storage, node, _) in &done {
+        for (storage, _, _) in &done {
             assert_eq!(seen[storage]["users"], json!(["admin"]), "storage {storage}");
             assert_eq!(seen[storage]["authenticates"], json!(true), "storage {storage}");
-            assert_eq!(node.files(), ["initial-admin-password"], "storage {storage}");
         }
         let count = done.iter().filter(|(_, _, killed)| *killed).count();
         assert!(count >= least, "only {count} points of {call} fired");

@@ -11,7 +11,7 @@ import json
 import sys
 
 import ZEO
-from AccessControl.AuthEncoding import pw_validate
+from AuthEncoding.AuthEncoding import pw_validate
 from OFS.Application import Application
 from ZODB import DB
 

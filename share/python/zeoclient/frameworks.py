@@ -42,14 +42,12 @@ class Zope:
     """Zope: a user with the role Manager in the root's acl_users."""
 
     def __init__(self) -> None:
-        from AccessControl.AuthEncoding import is_encrypted
         from Acquisition import aq_base
         from OFS.Application import Application
         from OFS.userfolder import UserFolder
 
         self._application = Application
         self._user_folder = UserFolder
-        self._is_encrypted = is_encrypted
         self._aq_base = aq_base
 
     def add(self, root: Root, user: str, password: str) -> bool:
@@ -77,7 +75,7 @@ class Zope:
         return folder if isinstance(folder, self._user_folder) else None
 
     def _set(self, folder: Any, user: str, password: str) -> None:
-        if self._is_encrypted(password):
+        if folder._isPasswordEncrypted(password):
             raise Usage("the password looks like a hash, and Zope would take it for one", "choose another one")
         folder._doAddUser(user, password, ["Manager"], [])
 
