@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::stand::{Node, Process, Server, free_port, in_the_tree, program, run};
+use crate::stand::{LOAD, Node, Process, Server, free_port, in_the_tree, program, run};
 
 const PASSWORD: &str = "preseeded-by-an-administrator";
 
@@ -39,6 +40,7 @@ fn sixteen_at_once_make_one_administrator() {
     for storage in &names {
         let more = "[bootstrap]\nframework = \"zope\"\n";
         let nodes: Vec<Node> = (0..16).map(|_| Node::new(&server.address(), storage, more)).collect();
+        let _loud = LOAD.write().unwrap_or_else(PoisonError::into_inner);
         let seeders: Vec<Process> = nodes.iter().map(|node| node.spawn("seed --json")).collect();
         let made: Vec<bool> = seeders
             .into_iter()

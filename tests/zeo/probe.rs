@@ -4,15 +4,18 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
-use crate::stand::{Node, Said, Server, free_port, run};
+use crate::harness::repository;
+use crate::stand::{LOAD, Node, Said, Server, free_port, program, run};
 
 /// No answer of the probe may take longer.
 const LIMIT: Duration = Duration::from_secs(6);
 
 fn probe(address: &str, storage: &str, more: &str) -> Said {
+    let _quiet = LOAD.read().unwrap_or_else(PoisonError::into_inner);
     let said = Node::new(address, storage, more).run("probe --json");
     assert!(said.elapsed < LIMIT, "{said:#?}");
     said
@@ -22,6 +25,7 @@ fn probe(address: &str, storage: &str, more: &str) -> Said {
 fn answers(address: &str, storage: &str) -> (i32, String, i32) {
     let said = probe(address, storage, "");
     let word = said.json()["result"].as_str().expect("a word").to_owned();
+    let _quiet = LOAD.read().unwrap_or_else(PoisonError::into_inner);
     let plugin = Node::new(address, storage, "").run("probe --plugin");
     assert!(plugin.elapsed < LIMIT && plugin.stdout.starts_with("ZEO "), "{plugin:#?}");
     (said.status, word, plugin.status)
@@ -59,17 +63,20 @@ struct Secured {
     dir: tempfile::TempDir,
 }
 
-/// A server that asks its clients for the certificate `node`.
+/// A server that asks its clients for the certificate `node`, or its own.
 fn secured() -> Secured {
     let dir = tempfile::tempdir().expect("tempdir");
     let (cert, key) = certificate(dir.path(), "server");
     let (node, _) = certificate(dir.path(), "node");
     certificate(dir.path(), "stranger");
+    let clients = dir.path().join("clients.pem");
+    let both = [&node, &cert].map(|file| std::fs::read_to_string(file).expect("a certificate")).concat();
+    std::fs::write(&clients, both).expect("clients.pem");
     let ssl = format!(
         "  <ssl>\n    certificate {}\n    key {}\n    authenticate {}\n  </ssl>\n",
         cert.display(),
         key.display(),
-        node.display()
+        clients.display()
     );
     Secured { server: Server::with(&["1"], &ssl), dir }
 }
@@ -124,6 +131,18 @@ fn over_tls_with_both_certificates() {
     let plain = Server::new();
     let said = probe(&plain.address(), "1", &secured.tls("server", "node")).ends_with(1);
     assert!(said.stdout.contains("does not speak it"), "{said:#?}");
+}
+
+/// examples/zeo-server's packing is a client of its own server.
+#[test]
+fn the_servers_own_tools_pass_its_tls() {
+    let secured = secured();
+    let source = repository().join("examples/zeo-server/src");
+    let script = "import sys; from zeo_server.command import main; sys.exit(main(sys.argv[1:]))";
+    let mut command = program("python");
+    command.env("PYTHONPATH", source).env("PYTHONDONTWRITEBYTECODE", "1").args(["-c", script, "--config"]);
+    let said = run(command.arg(secured.server.config()).arg("pack")).ends_with(0);
+    assert_eq!(said.stderr, "");
 }
 
 #[test]

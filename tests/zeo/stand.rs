@@ -5,13 +5,17 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::harness::{cache_dir, repository, uv};
+
+/// Held for writing by a test that fills the machine with processes, for reading
+/// by one that looks at the clock.
+pub static LOAD: RwLock<()> = RwLock::new(());
 
 /// The interpreter of an environment with requirements.txt installed. It is made
 /// once, by Debian's Python, and lasts until the requirements change.
@@ -142,8 +146,8 @@ impl Server {
         for name in storages {
             text += &format!("<filestorage {name}>\n  path {}/{name}.fs\n</filestorage>\n", dir.path().display());
         }
-        std::fs::write(dir.path().join("zeo.conf"), text).expect("zeo.conf");
         let mut server = Server { dir, port, process: None };
+        std::fs::write(server.config(), text).expect("zeo.conf");
         server.start();
         server
     }
@@ -156,7 +160,7 @@ impl Server {
         let log = std::fs::File::create(self.dir.path().join("log")).expect("log");
         let child = program("runzeo")
             .arg("-C")
-            .arg(self.dir.path().join("zeo.conf"))
+            .arg(self.config())
             .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("log"))
@@ -175,6 +179,10 @@ impl Server {
     /// Kills it; what it has is on disk.
     pub fn stop(&mut self) {
         self.process = None;
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("zeo.conf")
     }
 
     pub fn pid(&self) -> u32 {
