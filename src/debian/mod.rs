@@ -12,6 +12,7 @@ pub mod build;
 pub mod compat;
 pub mod control;
 pub mod environment;
+pub mod field;
 pub mod generated;
 pub mod paragraph;
 pub mod pkgfile;

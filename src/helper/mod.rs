@@ -8,3 +8,5 @@ pub mod appconfig;
 pub mod supervisord;
 #[cfg(feature = "venv")]
 pub mod venv;
+#[cfg(feature = "zeoclient")]
+pub mod zeoclient;

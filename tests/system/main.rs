@@ -19,3 +19,4 @@ mod package;
 mod programs;
 mod smoke;
 mod toolkit;
+mod zeo_server;

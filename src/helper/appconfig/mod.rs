@@ -8,7 +8,6 @@ pub mod cli;
 pub mod debconf;
 pub mod description;
 pub mod documentation;
-pub mod field;
 pub mod place;
 pub mod program;
 pub mod quoting;

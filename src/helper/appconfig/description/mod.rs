@@ -12,9 +12,9 @@ pub use path::fitting;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::field::Fields;
 use crate::configuration::manifest::{Directory, Escape, File, Link, User};
 use crate::configuration::setting::Setting;
+use crate::debian::field::{self, Fields};
 use crate::debian::paragraph::{self, Paragraph};
 use crate::error::{Diagnostic, Location, nearest};
 
@@ -129,7 +129,7 @@ pub fn parse(text: &str, file: &Path) -> (Description, Vec<Diagnostic>) {
     for (index, paragraph) in paragraphs.iter().enumerate() {
         let Some(first) = paragraph.fields().first() else { continue };
         if first.name.eq_ignore_ascii_case("Format") {
-            faults.extend(header(paragraph, file, index));
+            faults.extend(field::header(paragraph, file, index, FORMAT));
             continue;
         }
         let kind = STANZAS.iter().map(|(name, _)| *name).find(|name| name.eq_ignore_ascii_case(&first.name));
@@ -165,29 +165,4 @@ fn placed<T>(paragraph: &Paragraph, item: T) -> Placed<T> {
     let known = STANZAS.iter().flat_map(|(first, fields)| std::iter::once(first).chain(*fields));
     let lines = known.filter_map(|name| paragraph.get(name).map(|field| (*name, field.line))).collect();
     Placed { item, line: paragraph.line(), lines }
-}
-
-/// The stanza with the format's level.
-fn header(paragraph: &Paragraph, file: &Path, index: usize) -> Vec<Diagnostic> {
-    let mut fields = Fields::new(file, paragraph);
-    if let Some(word) = fields.word("Format") {
-        if index > 0 {
-            fields.fault(word.line, "Format stands first in the file", "move it to the top");
-        }
-        match word.text.parse::<u32>() {
-            Ok(format) if (1..=FORMAT).contains(&format) => {}
-            Ok(format) if format > FORMAT => fields.fault(
-                word.line,
-                format!("format {format} is newer than this dh_appconfig, which knows {FORMAT}"),
-                "build-depend on a newer dh-sequence-appconfig",
-            ),
-            _ => fields.fault(word.line, format!("'{}' is no format", word.text), format!("write 'Format: {FORMAT}'")),
-        }
-    }
-    if let Some(other) = paragraph.fields().get(1) {
-        let line = other.line;
-        fields.fault(line, format!("field {} stands in the header", other.name), "put an empty line above it");
-        return fields.faults();
-    }
-    fields.finish(&[])
 }

@@ -1,8 +1,8 @@
 //! The stanzas of what stands at a path: files, directories, links; and of accounts.
 
-use super::super::field::Fields;
 use super::ESCAPES;
 use crate::configuration::manifest::{Directory, Escape, File, Link, LocalEdit, OnChange, Purge, User};
+use crate::debian::field::Fields;
 
 /// The stanza of a file; `None` where it cannot be made out.
 pub fn file(fields: &mut Fields) -> Option<File> {

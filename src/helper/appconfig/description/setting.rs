@@ -1,8 +1,8 @@
 //! The stanza of a setting.
 
-use super::super::field::{Fields, Word};
 use super::{Described, OF_TYPES, TYPES};
 use crate::configuration::setting::{Kind, Priority, Scheme, Setting};
+use crate::debian::field::{Fields, Word};
 use crate::error::nearest;
 
 /// The setting of a stanza; `None` where it cannot be made out.

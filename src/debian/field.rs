@@ -1,9 +1,10 @@
-//! The fields of a stanza: taken out one by one, each fault with its line.
+//! The fields of our deb822 files: the header, and stanzas whose fields are
+//! taken out one by one, each fault with its line. Knows no field but Format.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::debian::paragraph::{Field, Paragraph};
+use super::paragraph::{Field, Paragraph};
 use crate::error::{Diagnostic, Location, nearest};
 
 /// A stanza while it is read: every field is asked for once; what is left over
@@ -136,10 +137,41 @@ impl<'a> Fields<'a> {
             }
             let hint = match nearest(&field.name, self.asked.iter().copied()) {
                 Some(near) => format!("did you mean '{near}'?"),
-                None => "dh_appconfig(1) lists the fields".to_owned(),
+                None => format!("dh_{}(1) lists the fields", extension(self.file)),
             };
             self.fault(field.line, format!("unknown field '{}'", field.name), hint);
         }
         self.faults
     }
+}
+
+/// The faults of the stanza with the format's level, the file's `index`th from
+/// 0. `newest`: the level that this version knows.
+pub fn header(paragraph: &Paragraph, file: &Path, index: usize, newest: u32) -> Vec<Diagnostic> {
+    let mut fields = Fields::new(file, paragraph);
+    if let Some(word) = fields.word("Format") {
+        if index > 0 {
+            fields.fault(word.line, "Format stands first in the file", "move it to the top");
+        }
+        match word.text.parse::<u32>() {
+            Ok(format) if (1..=newest).contains(&format) => {}
+            Ok(format) if format > newest => fields.fault(
+                word.line,
+                format!("format {format} is newer than this dh_{}, which knows {newest}", extension(file)),
+                format!("build-depend on a newer dh-sequence-{}", extension(file)),
+            ),
+            _ => fields.fault(word.line, format!("'{}' is no format", word.text), format!("write 'Format: {newest}'")),
+        }
+    }
+    if let Some(other) = paragraph.fields().get(1) {
+        let line = other.line;
+        fields.fault(line, format!("field {} stands in the header", other.name), "put an empty line above it");
+        return fields.faults();
+    }
+    fields.finish(&[])
+}
+
+/// The part of `debian/PKG.WORD` that names the helper: WORD.
+fn extension(file: &Path) -> String {
+    file.extension().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,0 +1,1 @@
+"""What a ZEO server needs besides running: packing, backup, restore."""

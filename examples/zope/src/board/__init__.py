@@ -1,0 +1,1 @@
+"""A notice board: notices in the database, shown to everybody, written by managers."""
