@@ -7,6 +7,8 @@
 pub mod apply;
 pub mod cli;
 pub mod debian;
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod error;
 pub mod helper;
 pub mod input;

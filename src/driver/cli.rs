@@ -1,0 +1,93 @@
+//! The command line of deb-build-app.
+//!
+//! Owns what can be typed, and its help. What it means is decided elsewhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Build Debian packages of applications, from a git tag to tested packages
+#[derive(Debug, Parser)]
+#[command(name = "deb-build-app", version, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// Print only errors and results
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the orig tarball of a git ref or of a release archive
+    Fetch(Fetch),
+}
+
+/// Options that say which commit of a repository is meant.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Ref {
+    /// Take this tag
+    #[arg(long, value_name = "TAG", group = "ref")]
+    pub tag: Option<String>,
+    /// Take this branch, local or of origin
+    #[arg(long, value_name = "BRANCH", group = "ref")]
+    pub branch: Option<String>,
+    /// Take this commit
+    #[arg(long, value_name = "COMMIT", group = "ref")]
+    pub commit: Option<String>,
+    /// Go on although the work tree has changes: only what is committed is taken
+    #[arg(long)]
+    pub allow_dirty: bool,
+}
+
+/// Options of `fetch`.
+#[derive(Debug, Args)]
+pub struct Fetch {
+    /// The repository: a directory or a URL
+    #[arg(value_name = "REPOSITORY", default_value = ".", hide_default_value = true)]
+    pub repository: String,
+    /// What to take from it
+    #[command(flatten)]
+    pub reference: Ref,
+    /// Take a release archive instead: a file or a URL
+    #[arg(long, value_name = "ARCHIVE", conflicts_with = "ref")]
+    pub archive: Option<String>,
+    /// Fail unless the archive has this checksum
+    #[arg(long, value_name = "HEX", requires = "archive")]
+    pub sha256: Option<String>,
+    /// A detached OpenPGP signature of the archive: a file or a URL
+    #[arg(long, value_name = "FILE", requires = "archive")]
+    pub signature: Option<String>,
+    /// Keys that may have signed the archive
+    #[arg(long, value_name = "FILE", requires = "signature")]
+    pub keyring: Option<PathBuf>,
+    /// Fail unless the tag or the archive has a good signature
+    #[arg(long)]
+    pub verify: bool,
+    /// Name of the source package (default: debian/changelog's, else the project's)
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Upstream version (default: the tag's, else debian/changelog's)
+    #[arg(long, value_name = "VERSION")]
+    pub upstream_version: Option<String>,
+    /// How the tarball of a git ref is compressed
+    #[arg(long, value_enum, default_value = "xz")]
+    pub compression: Compression,
+    /// Directory for the tarball
+    #[arg(short, long, value_name = "DIR", default_value = "..", hide_default_value = true)]
+    pub output: PathBuf,
+}
+
+/// Compressions of an orig tarball.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Compression {
+    /// gzip
+    Gz,
+    /// xz
+    Xz,
+}

@@ -1,0 +1,16 @@
+//! deb-build-app: the driver around debian/rules.
+//!
+//! [`shell`] reads the command line and prints; everything else takes values and
+//! returns values, and tells what it does through [`context::Context::say`].
+//! Mounts and namespaces are [`session`]'s alone, long-running children
+//! [`process`]'s; files are read through [`crate::input`] and written through
+//! [`crate::apply`].
+
+pub mod archive;
+pub mod cli;
+pub mod context;
+pub mod fetch;
+pub mod git;
+pub mod shell;
+pub mod source;
+pub mod usage;

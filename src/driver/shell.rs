@@ -1,0 +1,101 @@
+//! The shell of deb-build-app: arguments → command → messages and exit status.
+//!
+//! Owns the one reading of the process environment and everything that is
+//! printed. Exit status 0: done. 1: failed. 2: wrong command line. 75: locked.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::debian::environment::Environment;
+use crate::error::{Error, Result};
+use crate::message::Printer;
+
+use super::cli::{Arguments, Command, Compression, Fetch, Ref};
+use super::context::{Context, Event};
+use super::git::Wanted;
+use super::{fetch, source};
+
+/// Name in messages.
+const TOOL: &str = "deb-build-app";
+
+/// `main` of deb-build-app.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let environment = Environment::read();
+    let printer = Printer::new(TOOL, false, arguments.quiet, environment.colour());
+    let tell = |event: Event| match event {
+        Event::Note(text) => printer.note(&text),
+        Event::Warning(diagnostic) => printer.diagnostic(&diagnostic),
+    };
+    let outcome = crate::run::working_directory().and_then(|directory| {
+        let context = Context { environment, directory, tell: &tell };
+        run(&context, arguments.command, arguments.json)
+    });
+    match outcome {
+        Ok(text) => {
+            printer.output(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+/// `--help` and `--version` go to standard output; a wrong command line is said
+/// in the style of every other message.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let environment = Environment::read();
+    let printer = Printer::new(TOOL, false, false, environment.colour());
+    if !error.use_stderr() {
+        printer.output(&error.to_string());
+        return ExitCode::SUCCESS;
+    }
+    let fault = Error::Usage(super::usage::diagnostic(error));
+    printer.error(&fault);
+    ExitCode::from(fault.exit_status())
+}
+
+/// Carry out a command; what it returns is printed to standard output.
+fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
+    match command {
+        Command::Fetch(options) => fetched(context, options, json),
+    }
+}
+
+fn wanted(reference: &Ref) -> Option<Wanted> {
+    let tag = reference.tag.clone().map(Wanted::Tag);
+    let branch = reference.branch.clone().map(Wanted::Branch);
+    tag.or(branch).or_else(|| reference.commit.clone().map(Wanted::Commit))
+}
+
+fn fetched(context: &Context<'_>, options: Fetch, json: bool) -> Result<String> {
+    let request = fetch::Request {
+        wanted: wanted(&options.reference),
+        repository: options.repository,
+        archive: options.archive,
+        sha256: options.sha256,
+        signature: options.signature,
+        keyring: options.keyring,
+        verify: options.verify,
+        allow_dirty: options.reference.allow_dirty,
+        name: options.name,
+        version: options.upstream_version,
+        compression: Some(match options.compression {
+            Compression::Gz => source::Compression::Gzip,
+            Compression::Xz => source::Compression::Xz,
+        }),
+        output: options.output,
+    };
+    let fetched = fetch::fetch(context, &request)?;
+    if json {
+        return fetch::json(&fetched.provenance);
+    }
+    context.say(format!("sha256 {}, signature: {}", fetched.provenance.sha256, fetched.provenance.signature));
+    Ok(format!("{}\n", fetched.path.display()))
+}
