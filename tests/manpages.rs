@@ -12,15 +12,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command as Process;
 
-use clap::Command;
+use clap::{Command, CommandFactory};
 use clap_complete::{Generator, Shell};
 use deb_build_app::helper::venv::{cli::Options, settings};
 use deb_build_app::manual;
 use deb_build_app::run::venv::place;
 
 /// Each program, and the spelling with a hyphen that it answers to.
-fn commands() -> [(&'static str, &'static str, Command); 2] {
+fn commands() -> [(&'static str, &'static str, Command); 3] {
     [
+        ("deb-build-app", "deb-build-app", deb_build_app::driver::cli::Arguments::command()),
         ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
         ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
     ]
@@ -52,7 +53,8 @@ fn options_in_the_manual_pages_are_those_of_the_programs() {
         let text = page(tool);
         let (head, rest) = text.split_once(&format!("{}\n", manual::BEGIN)).expect("the page has a generated part");
         let (_, tail) = rest.split_once(manual::END).expect("the generated part has an end");
-        let region = manual::options_region(&command);
+        let several = command.has_subcommands();
+        let region = if several { manual::commands_region(&command) } else { manual::options_region(&command) };
         compare(&format!("man/{tool}.1"), &format!("{head}{}\n{region}{}{tail}", manual::BEGIN, manual::END));
     }
 }
@@ -121,6 +123,12 @@ fn completion(shell: impl Generator, command: &Command, tool: &str) -> String {
 #[test]
 fn completions_are_those_of_the_programs() {
     for (tool, hyphen, command) in commands() {
+        if hyphen == tool {
+            compare(&format!("share/completions/bash/{tool}"), &completion(Shell::Bash, &command, tool));
+            compare(&format!("share/completions/zsh/_{tool}"), &completion(Shell::Zsh, &command, tool));
+            compare(&format!("share/completions/fish/{tool}.fish"), &completion(Shell::Fish, &command, tool));
+            continue;
+        }
         let bash: String = completion(Shell::Bash, &command, tool)
             .lines()
             .map(|line| match line.trim_start().starts_with("complete -F ") {

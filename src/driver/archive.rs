@@ -74,7 +74,9 @@ fn append(builder: &mut tar::Builder<Vec<u8>>, path: &Path, content: &Content, t
     let (kind, mode, bytes): (_, _, &[u8]) = match content {
         Content::Directory => (tar::EntryType::Directory, 0o755, &[]),
         Content::Link(_) => (tar::EntryType::Symlink, 0o777, &[]),
-        Content::File { executable, bytes } => (tar::EntryType::Regular, if *executable { 0o755 } else { 0o644 }, bytes),
+        Content::File { executable, bytes } => {
+            (tar::EntryType::Regular, if *executable { 0o755 } else { 0o644 }, bytes)
+        }
     };
     header.set_entry_type(kind);
     header.set_mode(mode);
@@ -131,8 +133,12 @@ mod tests {
             })
             .collect();
         let row = |path: &str, mode| (path.to_owned(), mode, 7, 0);
-        let expected =
-            [row("notes-1.0", 0o755), row("notes-1.0/a/x", 0o755), row("notes-1.0/b", 0o644), row("notes-1.0/sub/s", 0o644)];
+        let expected = [
+            row("notes-1.0", 0o755),
+            row("notes-1.0/a/x", 0o755),
+            row("notes-1.0/b", 0o644),
+            row("notes-1.0/sub/s", 0o644),
+        ];
         assert_eq!(listed, expected);
     }
 }

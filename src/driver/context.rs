@@ -47,7 +47,9 @@ impl Context<'_> {
         let home = || self.environment.filled("HOME").map(|home| Path::new(home).join(".cache"));
         let base = self.environment.filled("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
         let base = base.ok_or_else(|| {
-            Error::from(Diagnostic::error("neither XDG_CACHE_HOME nor HOME is set").hint("set one of them: caches lie there"))
+            Error::from(
+                Diagnostic::error("neither XDG_CACHE_HOME nor HOME is set").hint("set one of them: caches lie there"),
+            )
         })?;
         Ok(self.directory.join(base).join("deb-build-app"))
     }
@@ -83,7 +85,9 @@ impl Context<'_> {
     fn missing(&self, process: &Process, error: Error) -> Error {
         let program = process.program.to_string_lossy().into_owned();
         let Error::Failed(mut faults) = error else { return error };
-        if let (Some(fault), Some((_, package))) = (faults.first_mut(), PACKAGES.iter().find(|(name, _)| *name == program)) {
+        if let (Some(fault), Some((_, package))) =
+            (faults.first_mut(), PACKAGES.iter().find(|(name, _)| *name == program))
+        {
             fault.hint = Some(format!("apt-get install {package}"));
         }
         Error::Failed(faults)

@@ -165,7 +165,9 @@ fn identity(
         (None, None) => project()?.or_else(|| directory_name(context, &request.repository)),
     };
     let name = name.as_deref().and_then(source::package_name).ok_or_else(|| {
-        Error::from(Diagnostic::error("the source package has no name").hint("give it with --name, or write debian/changelog"))
+        Error::from(
+            Diagnostic::error("the source package has no name").hint("give it with --name, or write debian/changelog"),
+        )
     })?;
     let of_tag = tag.and_then(|tag| source::version_of_tag(tag, &name));
     let of_changelog = changelog.as_ref().map(|changelog| changelog.upstream().to_owned());
@@ -179,8 +181,10 @@ fn identity(
     }
     let version = request.version.clone().or(of_tag).or(of_changelog).ok_or_else(|| {
         Error::from(
-            Diagnostic::error("the upstream version is not known: there is no debian/changelog, and no tag that names one")
-                .hint("give it with --upstream-version"),
+            Diagnostic::error(
+                "the upstream version is not known: there is no debian/changelog, and no tag that names one",
+            )
+            .hint("give it with --upstream-version"),
         )
     })?;
     Ok((name, version))
@@ -248,13 +252,16 @@ fn read(context: &Context<'_>, place: &str) -> Result<Vec<u8>> {
 
 /// The bytes at a URL, through curl.
 pub fn download(context: &Context<'_>, url: &str) -> Result<Vec<u8>> {
-    let words = ["--fail", "--silent", "--show-error", "--location", "--proto", "=https,http,file", "--retry", "2", "--"];
+    let words =
+        ["--fail", "--silent", "--show-error", "--location", "--proto", "=https,http,file", "--retry", "2", "--"];
     context.output(&format!("downloading {url}"), Process::new("curl", words.into_iter().chain([url])))
 }
 
 fn verify(context: &Context<'_>, request: &Request, bytes: &[u8], signature: &str) -> Result<String> {
     let Some(keyring) = &request.keyring else {
-        return Err(Error::Usage(Diagnostic::error("--signature needs --keyring").hint("debian/upstream/signing-key.asc is usual")));
+        return Err(Error::Usage(
+            Diagnostic::error("--signature needs --keyring").hint("debian/upstream/signing-key.asc is usual"),
+        ));
     };
     let work = context.cache()?.join(format!("verify-{}", std::process::id()));
     let result = (|| {
@@ -272,9 +279,11 @@ fn verify(context: &Context<'_>, request: &Request, bytes: &[u8], signature: &st
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
     match words.lines().find_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG ")?.split(' ').next()) {
         Some(key) if output.success => Ok(format!("good {key}")),
-        _ => Err(Diagnostic::error(format!("the signature is not good: {}", super::context::last_words(&output.stderr)))
-            .hint("the archive or its signature is not what upstream published, or the keyring lacks the key")
-            .into()),
+        _ => {
+            Err(Diagnostic::error(format!("the signature is not good: {}", super::context::last_words(&output.stderr)))
+                .hint("the archive or its signature is not what upstream published, or the keyring lacks the key")
+                .into())
+        }
     }
 }
 
@@ -286,7 +295,8 @@ fn demand(request: &Request, signature: &str) -> Result<()> {
     if !request.verify || signature.starts_with("good") {
         return Ok(());
     }
-    let what = if signature == "none" { "there is no signature".to_owned() } else { format!("the signature is {signature}") };
+    let what =
+        if signature == "none" { "there is no signature".to_owned() } else { format!("the signature is {signature}") };
     Err(Diagnostic::error(what).hint("import the signer's key, or leave --verify out").into())
 }
 
@@ -311,10 +321,14 @@ fn place(
 ) -> Result<Fetched> {
     let path = context.path(&request.output).join(&provenance.file);
     match input::bytes(&path)? {
-        Some(there) if there == bytes => context.say(format!("{} is there already, with the same bytes", path.display())),
+        Some(there) if there == bytes => {
+            context.say(format!("{} is there already, with the same bytes", path.display()))
+        }
         Some(_) => {
             return Err(Diagnostic::error(format!("{} is there already, with other bytes", path.display()))
-                .hint("an orig tarball never changes once it is published: remove it if it was not, or raise the version")
+                .hint(
+                    "an orig tarball never changes once it is published: remove it if it was not, or raise the version",
+                )
                 .into());
         }
         None => apply::write(&path, bytes, 0o644)?,
@@ -326,7 +340,8 @@ fn place(
 
 /// Pretty JSON with a new line at the end.
 pub fn json(value: &impl Serialize) -> Result<String> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
     Ok(text + "\n")
 }
 

@@ -66,7 +66,16 @@ impl<'a> Repository<'a> {
             context.output("git init", Process::new::<std::ffi::OsString>("git", words))?;
         }
         context.say(format!("fetching {url}"));
-        repository.ask(["fetch", "--quiet", "--force", "--prune", "--tags", url, "+refs/heads/*:refs/heads/*", "+HEAD:refs/remote-head"])?;
+        repository.ask([
+            "fetch",
+            "--quiet",
+            "--force",
+            "--prune",
+            "--tags",
+            url,
+            "+refs/heads/*:refs/heads/*",
+            "+HEAD:refs/remote-head",
+        ])?;
         Ok(repository)
     }
 
@@ -89,7 +98,8 @@ impl<'a> Repository<'a> {
             Wanted::Commit(id) => vec![id.clone()],
         };
         for name in names {
-            let found = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{name}^{{commit}}")])?;
+            let found =
+                self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{name}^{{commit}}")])?;
             if found.success {
                 return Ok(text(&found.stdout));
             }
@@ -108,7 +118,9 @@ impl<'a> Repository<'a> {
     /// Whether a tag is signed, and by whom: `none`, `good KEY`, or `not verified: …`.
     pub fn signature(&self, tag: &str) -> Result<String> {
         let name = format!("refs/tags/{tag}");
-        if self.ask(["cat-file", "-t", &name])? != "tag" || !self.ask(["cat-file", "tag", &name])?.contains("-----BEGIN ") {
+        if self.ask(["cat-file", "-t", &name])? != "tag"
+            || !self.ask(["cat-file", "tag", &name])?.contains("-----BEGIN ")
+        {
             return Ok("none".to_owned());
         }
         let output = self.git(["verify-tag", "--raw", tag])?;
@@ -193,7 +205,8 @@ impl<'a> Repository<'a> {
         let listing = self.git(["config", "--blob", &blob, "--null", "--list"])?;
         let listing = text(&listing.stdout);
         let rows: Vec<(&str, &str)> = listing.split('\0').filter_map(|row| row.split_once('\n')).collect();
-        let section = rows.iter().find_map(|(key, value)| (Path::new(value) == path).then_some(key.strip_suffix(".path")?));
+        let section =
+            rows.iter().find_map(|(key, value)| (Path::new(value) == path).then_some(key.strip_suffix(".path")?));
         let url = section.and_then(|section| {
             let key = format!("{section}.url");
             rows.iter().find_map(|(name, value)| (*name == key).then_some(*value))

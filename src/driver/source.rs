@@ -138,8 +138,7 @@ impl Compression {
 
     /// From a file's first bytes.
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        let magic: [(&[u8], Self); 3] =
-            [(b"\x1f\x8b", Self::Gzip), (b"BZh", Self::Bzip2), (b"\xfd7zXZ\0", Self::Xz)];
+        let magic: [(&[u8], Self); 3] = [(b"\x1f\x8b", Self::Gzip), (b"BZh", Self::Bzip2), (b"\xfd7zXZ\0", Self::Xz)];
         magic.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, compression)| compression)
     }
 }

@@ -8,7 +8,9 @@ use crate::error::Diagnostic;
 pub fn diagnostic(error: &clap::Error) -> Diagnostic {
     let text = error.to_string();
     let message = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => "no command is given".to_owned(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            "no command is given".to_owned()
+        }
         _ => {
             let paragraph = text.split("\n\n").next().unwrap_or_default();
             let words: Vec<&str> = paragraph.split_whitespace().collect();

@@ -148,7 +148,8 @@ fn signatures_of_archives_and_tags_are_checked() {
          git -C app tag -s -m signed v1.1 && git -C app tag -a -m plain v1.2
          gpgconf --kill gpg-agent",
     );
-    let signed = ["fetch", "--archive", "notes-1.2.tar.gz", "--signature", "notes-1.2.tar.gz.sig", "--keyring", "key.asc"];
+    let signed =
+        ["fetch", "--archive", "notes-1.2.tar.gz", "--signature", "notes-1.2.tar.gz.sig", "--keyring", "key.asc"];
     let json = ok(program(work.path()).arg("--json").args(signed).args(["--verify", "-o", "out"]));
     assert!(json.contains("\"signature\": \"good "), "{json}");
     sh(work.path(), "echo y > y && tar -czf notes-1.2.tar.gz y");
@@ -157,7 +158,8 @@ fn signatures_of_archives_and_tags_are_checked() {
 
     let app = work.path().join("app");
     let mut command = program(&app);
-    let json = ok(command.env("GNUPGHOME", work.path().join("gpg")).args(["--json", "fetch", "--tag", "v1.1", "--verify"]));
+    let json =
+        ok(command.env("GNUPGHOME", work.path().join("gpg")).args(["--json", "fetch", "--tag", "v1.1", "--verify"]));
     assert!(json.contains("\"signature\": \"good "), "{json}");
     let words = fails(program(&app).args(["fetch", "--tag", "v1.2", "--verify"]), 1);
     assert!(words.contains("no signature"), "{words}");

@@ -1,0 +1,48 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_deb_build_app_global_optspecs
+    string join \n q/quiet json h/help V/version
+end
+
+function __fish_deb_build_app_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_deb_build_app_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_deb_build_app_using_subcommand
+    set -l cmd (__fish_deb_build_app_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -s q -l quiet -d 'Print only errors and results'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -l json -d 'Print results as JSON'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -s h -l help -d 'Print help'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -s V -l version -d 'Print version'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "fetch" -d 'Make the orig tarball of a git ref or of a release archive'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l tag -d 'Take this tag' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l branch -d 'Take this branch, local or of origin' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l commit -d 'Take this commit' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l archive -d 'Take a release archive instead: a file or a URL' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l sha256 -d 'Fail unless the archive has this checksum' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l signature -d 'A detached OpenPGP signature of the archive: a file or a URL' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l keyring -d 'Keys that may have signed the archive' -r -F
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l name -d 'Name of the source package (default: debian/changelog\'s, else the project\'s)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l upstream-version -d 'Upstream version (default: the tag\'s, else debian/changelog\'s)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l compression -d 'How the tarball of a git ref is compressed' -r -f -a "gz\t'gzip'
+xz\t'xz'"
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -s o -l output -d 'Directory for the tarball' -r -F
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l allow-dirty -d 'Go on although the work tree has changes: only what is committed is taken'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l verify -d 'Fail unless the tag or the archive has a good signature'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -s q -l quiet -d 'Print only errors and results'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l json -d 'Print results as JSON'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
