@@ -39,6 +39,17 @@ pub fn join(parts: &[Part], top: &str, time: u64) -> Result<Vec<u8>> {
     builder.into_inner().map_err(|error| failed(&error))
 }
 
+/// An archive of files of one directory, `top`, by name; as old as the epoch.
+pub fn of_files(files: &[(String, Vec<u8>)], top: &str) -> Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    append(&mut builder, Path::new(top), &Content::Directory, 0)?;
+    for (name, bytes) in files {
+        let content = Content::File { executable: false, bytes: bytes.clone() };
+        append(&mut builder, &Path::new(top).join(name), &content, 0)?;
+    }
+    builder.into_inner().map_err(|error| failed(&error))
+}
+
 fn collect(part: &Part, entries: &mut BTreeMap<PathBuf, Content>) -> Result<()> {
     let mut archive = tar::Archive::new(Cursor::new(&part.bytes));
     for entry in archive.entries().map_err(|error| failed(&error))? {
@@ -83,7 +94,9 @@ fn append(builder: &mut tar::Builder<Vec<u8>>, path: &Path, content: &Content, t
     header.set_size(bytes.len() as u64);
     let result = match content {
         Content::Link(target) => builder.append_link(&mut header, path, target),
-        _ => builder.append_data(&mut header, path, bytes),
+        // With a slash at the end, as tar(1) writes directories.
+        Content::Directory => builder.append_data(&mut header, path.join(""), bytes),
+        Content::File { .. } => builder.append_data(&mut header, path, bytes),
     };
     result.map_err(|error| failed(&error))
 }

@@ -26,6 +26,52 @@ pub struct Arguments {
 pub enum Command {
     /// Make the orig tarball of a git ref or of a release archive
     Fetch(Fetch),
+    /// Pin every Python distribution of the source package, with hashes, for all suites
+    Lock(Lock),
+    /// Collect the wheels and source archives that a build without a network needs
+    Vendor(Vendor),
+}
+
+/// Options that say what a package is built for.
+#[derive(Debug, Clone, Args)]
+pub struct Suites {
+    /// Suite to build for; may be repeated (default: bookworm and trixie)
+    #[arg(short, long = "suite", value_name = "SUITE")]
+    pub suites: Vec<String>,
+    /// Package index; the first one is the primary index (default: PyPI, or the field Index)
+    #[arg(long = "index", value_name = "URL")]
+    pub indexes: Vec<String>,
+}
+
+/// Options of `lock`.
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// What for
+    #[command(flatten)]
+    pub suites: Suites,
+    /// Take the newest versions, whatever the lock has now
+    #[arg(long)]
+    pub upgrade: bool,
+    /// Change nothing; fail where the lock was made from other requirements
+    #[arg(long, conflicts_with = "upgrade")]
+    pub check: bool,
+}
+
+/// Options of `vendor`.
+#[derive(Debug, Args)]
+pub struct Vendor {
+    /// What for
+    #[command(flatten)]
+    pub suites: Suites,
+    /// Architecture to build for; may be repeated (default: this machine's)
+    #[arg(short, long = "arch", value_name = "ARCH")]
+    pub architectures: Vec<String>,
+    /// Write an orig component tarball beside the source directory, not debian/wheelhouse
+    #[arg(long)]
+    pub component: bool,
+    /// Change nothing; fail where files are stale, missing, altered or yanked
+    #[arg(long, conflicts_with = "component")]
+    pub check: bool,
 }
 
 /// Options that say which commit of a repository is meant.

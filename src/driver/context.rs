@@ -93,6 +93,12 @@ impl Context<'_> {
         Error::Failed(faults)
     }
 
+    /// Debian's name of this machine's architecture.
+    pub fn architecture(&self) -> Result<String> {
+        let output = self.output("dpkg --print-architecture", Process::new("dpkg", ["--print-architecture"]))?;
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
+    }
+
     /// A path of the command line, made absolute.
     pub fn path(&self, path: &Path) -> PathBuf {
         self.directory.join(path)

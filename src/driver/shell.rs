@@ -11,10 +11,11 @@ use crate::debian::environment::Environment;
 use crate::error::{Error, Result};
 use crate::message::Printer;
 
-use super::cli::{Arguments, Command, Compression, Fetch, Ref};
+use super::cli::{Arguments, Command, Compression, Fetch, Ref, Suites, Vendor};
 use super::context::{Context, Event};
 use super::git::Wanted;
-use super::{fetch, source};
+use super::target::Suite;
+use super::{fetch, lock, source, vendor};
 
 /// Name in messages.
 const TOOL: &str = "deb-build-app";
@@ -65,7 +66,39 @@ fn refuse(error: &clap::Error) -> ExitCode {
 fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
     match command {
         Command::Fetch(options) => fetched(context, options, json),
+        Command::Lock(options) => {
+            let suites = suites(&options.suites)?;
+            let path = lock::lock(context, &suites, &options.suites.indexes, options.upgrade, options.check)?;
+            Ok(format!("{}\n", path.display()))
+        }
+        Command::Vendor(options) => vendored(context, options, json),
     }
+}
+
+fn suites(options: &Suites) -> Result<Vec<Suite>> {
+    let default = ["bookworm".to_owned(), "trixie".to_owned()];
+    let names = if options.suites.is_empty() { &default[..] } else { &options.suites };
+    names.iter().map(|name| Suite::named(name)).collect()
+}
+
+fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<String> {
+    let mut architectures = options.architectures;
+    if architectures.is_empty() {
+        architectures.push(context.architecture()?);
+    }
+    let suites = suites(&options.suites)?;
+    let request =
+        vendor::Request { suites, architectures, indexes: options.suites.indexes, component: options.component };
+    if options.check {
+        vendor::check(context, &request)?;
+        return Ok(String::new());
+    }
+    let outcome = vendor::vendor(context, &request)?;
+    if json {
+        return fetch::json(&outcome);
+    }
+    context.say(format!("{} files", outcome.files.len()));
+    Ok(format!("{}\n", outcome.path.display()))
 }
 
 fn wanted(reference: &Ref) -> Option<Wanted> {

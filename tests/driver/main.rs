@@ -2,9 +2,13 @@
 #![allow(clippy::disallowed_methods, reason = "tests read, write and start processes")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod fetch;
+#[path = "../harness/mod.rs"]
+mod harness;
 
-use std::path::{Path, PathBuf};
+mod fetch;
+mod vendor;
+
+use std::path::Path;
 use std::process::{Command, Output};
 
 /// The program under test, in a directory, with the test's own caches where told.
@@ -64,9 +68,4 @@ fn names(path: &Path) -> Vec<String> {
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
-}
-
-/// A directory of this repository.
-fn repository(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }

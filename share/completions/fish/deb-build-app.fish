@@ -29,6 +29,8 @@ complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -l json -d 'Pr
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -s h -l help -d 'Print help'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -s V -l version -d 'Print version'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "fetch" -d 'Make the orig tarball of a git ref or of a release archive'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "lock" -d 'Pin every Python distribution of the source package, with hashes, for all suites'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "vendor" -d 'Collect the wheels and source archives that a build without a network needs'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l tag -d 'Take this tag' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l branch -d 'Take this branch, local or of origin' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l commit -d 'Take this commit' -r
@@ -46,3 +48,18 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l ve
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -s q -l quiet -d 'Print only errors and results'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l json -d 'Print results as JSON'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -s s -l suite -d 'Suite to build for; may be repeated (default: bookworm and trixie)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -l index -d 'Package index; the first one is the primary index (default: PyPI, or the field Index)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -l upgrade -d 'Take the newest versions, whatever the lock has now'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -l check -d 'Change nothing; fail where the lock was made from other requirements'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -s q -l quiet -d 'Print only errors and results'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -l json -d 'Print results as JSON'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -s h -l help -d 'Print help'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s s -l suite -d 'Suite to build for; may be repeated (default: bookworm and trixie)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l index -d 'Package index; the first one is the primary index (default: PyPI, or the field Index)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s a -l arch -d 'Architecture to build for; may be repeated (default: this machine\'s)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l component -d 'Write an orig component tarball beside the source directory, not debian/wheelhouse'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l check -d 'Change nothing; fail where files are stale, missing, altered or yanked'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s q -l quiet -d 'Print only errors and results'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l json -d 'Print results as JSON'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s h -l help -d 'Print help'
