@@ -147,7 +147,7 @@ mod tests {
             .collect();
         let row = |path: &str, mode| (path.to_owned(), mode, 7, 0);
         let expected = [
-            row("notes-1.0", 0o755),
+            row("notes-1.0/", 0o755),
             row("notes-1.0/a/x", 0o755),
             row("notes-1.0/b", 0o644),
             row("notes-1.0/sub/s", 0o644),

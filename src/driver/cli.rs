@@ -30,6 +30,79 @@ pub enum Command {
     Lock(Lock),
     /// Collect the wheels and source archives that a build without a network needs
     Vendor(Vendor),
+    /// Build environments
+    #[command(subcommand, subcommand_required = true)]
+    Env(Env),
+}
+
+/// Commands on build environments.
+#[derive(Debug, Subcommand)]
+pub enum Env {
+    /// Make the environment of a suite
+    Create(Create),
+    /// Make a new generation of an environment from the archive as it is now
+    Update(Which),
+    /// Show environments and the layers on them, with sizes and ages
+    List,
+    /// Open a shell in a session that is gone afterwards
+    Shell(Shell),
+    /// Remove an environment and all that stands on it
+    Remove(Which),
+    /// Remove old generations, and layers that are no longer used
+    Gc(Gc),
+}
+
+/// An environment.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// bookworm, trixie or sid
+    #[arg(value_name = "SUITE")]
+    pub suite: String,
+    /// Architecture (default: this machine's)
+    #[arg(short, long, value_name = "ARCH")]
+    pub arch: Option<String>,
+}
+
+/// Options of `env create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// Which
+    #[command(flatten)]
+    pub which: Which,
+    /// Package file to install for every build; may be repeated
+    #[arg(long = "deb", value_name = "FILE")]
+    pub debs: Vec<PathBuf>,
+    /// Package of the archive to install for every build; may be repeated
+    #[arg(long, value_name = "PACKAGE")]
+    pub include: Vec<String>,
+    /// Start from a system that another tool has made: a directory or a tar archive
+    #[arg(long, value_name = "PATH")]
+    pub from: Option<PathBuf>,
+    /// Mirror of Debian's archive (default: the one that this machine's apt uses)
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+}
+
+/// Options of `env shell`.
+#[derive(Debug, Args)]
+pub struct Shell {
+    /// Which
+    #[command(flatten)]
+    pub which: Which,
+    /// Without a network
+    #[arg(long)]
+    pub offline: bool,
+    /// A command to run instead of a shell
+    #[arg(value_name = "COMMAND", last = true)]
+    pub command: Vec<String>,
+}
+
+/// Options of `env gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Keep layers that were used within so many days
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub keep_days: u64,
 }
 
 /// Options that say what a package is built for.

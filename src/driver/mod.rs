@@ -9,11 +9,16 @@
 pub mod archive;
 pub mod cli;
 pub mod context;
+pub mod environment;
 pub mod fetch;
 pub mod git;
+pub mod hold;
 pub mod index;
 pub mod lock;
+pub mod process;
+pub mod session;
 pub mod shell;
+pub mod shell_session;
 pub mod source;
 pub mod target;
 pub mod usage;

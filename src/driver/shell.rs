@@ -11,17 +11,21 @@ use crate::debian::environment::Environment;
 use crate::error::{Error, Result};
 use crate::message::Printer;
 
-use super::cli::{Arguments, Command, Compression, Fetch, Ref, Suites, Vendor};
+use super::cli::{Arguments, Command, Compression, Env, Fetch, Ref, Shell, Suites, Vendor, Which};
 use super::context::{Context, Event};
+use super::environment::{Environments, Recipe, Row};
 use super::git::Wanted;
 use super::target::Suite;
-use super::{fetch, lock, source, vendor};
+use super::{fetch, lock, session, shell_session, source, vendor};
 
 /// Name in messages.
 const TOOL: &str = "deb-build-app";
 
 /// `main` of deb-build-app.
 pub fn main() -> ExitCode {
+    if let Some(session) = session_to_start() {
+        return ExitCode::from(u8::try_from(session::init(&session)).unwrap_or(u8::MAX));
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
@@ -48,6 +52,13 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The description of a session, where this process is to be its first.
+fn session_to_start() -> Option<String> {
+    let mut words = std::env::args().skip(1);
+    words.next().filter(|word| word == session::INIT)?;
+    words.next()
+}
+
 /// `--help` and `--version` go to standard output; a wrong command line is said
 /// in the style of every other message.
 fn refuse(error: &clap::Error) -> ExitCode {
@@ -72,7 +83,72 @@ fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
             Ok(format!("{}\n", path.display()))
         }
         Command::Vendor(options) => vendored(context, options, json),
+        Command::Env(Env::Shell(options)) => opened(context, &options),
+        Command::Env(command) => environments(context, command, json),
     }
+}
+
+/// The suite and the architecture that are meant.
+fn which(context: &Context<'_>, which: &Which) -> Result<(String, String)> {
+    let suite = Suite::named(&which.suite)?.name.to_owned();
+    let architecture = which.arch.clone().map_or_else(|| context.architecture(), Ok)?;
+    Ok((suite, architecture))
+}
+
+fn environments(context: &Context<'_>, command: Env, json: bool) -> Result<String> {
+    let all = Environments::new(context)?;
+    match command {
+        Env::Create(options) => {
+            let (suite, architecture) = which(context, &options.which)?;
+            let sources = all.sources(&suite, options.mirror.as_deref())?;
+            let from = options.from.map(|from| context.path(&from));
+            let recipe =
+                Recipe { suite, architecture, sources, from, include: options.include, debs: Default::default() };
+            let generation = all.create(recipe, &options.debs)?;
+            Ok(format!("{}\n", generation.id))
+        }
+        Env::Update(one) => {
+            let (suite, architecture) = which(context, &one)?;
+            match all.update(&suite, &architecture)? {
+                Some(generation) => Ok(format!("{}\n", generation.id)),
+                None => {
+                    context.say("nothing has changed");
+                    Ok(String::new())
+                }
+            }
+        }
+        Env::Remove(one) => {
+            let (suite, architecture) = which(context, &one)?;
+            all.remove(&suite, &architecture).map(|()| String::new())
+        }
+        Env::Gc(options) => {
+            let removed = all.collect(options.keep_days * 24 * 3600)?;
+            context.say(format!("{removed} removed"));
+            Ok(String::new())
+        }
+        Env::List => {
+            let rows = all.list()?;
+            if json { fetch::json(&rows) } else { Ok(table(&rows)) }
+        }
+        Env::Shell(_) => Ok(String::new()),
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = format!("{:<18} {:<14} {:>9} {:>8} {}\n", "ENVIRONMENT", "ID", "MB", "DAYS", "WHAT");
+    for row in rows {
+        let old = if row.current { "" } else { " (old)" };
+        let (megabytes, days) = (row.size / 1_000_000, row.age / 86_400);
+        let line = format!("{:<18} {:<14} {megabytes:>9} {days:>8} {}{old}\n", row.environment, row.id, row.purpose);
+        text.push_str(&line);
+    }
+    text
+}
+
+fn opened(context: &Context<'_>, options: &Shell) -> Result<String> {
+    let (suite, architecture) = which(context, &options.which)?;
+    let status = shell_session::open(context, &suite, &architecture, !options.offline, &options.command)?;
+    if status.success() { Ok(String::new()) } else { Err(Error::failed(format!("the command ended with {status}"))) }
 }
 
 fn suites(options: &Suites) -> Result<Vec<Suite>> {
