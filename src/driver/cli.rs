@@ -3,6 +3,7 @@
 //! Owns what can be typed, and its help. What it means is decided elsewhere.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -13,6 +14,9 @@ pub struct Arguments {
     /// Print only errors and results
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Show logs as they grow
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// Print results as JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -30,9 +34,65 @@ pub enum Command {
     Lock(Lock),
     /// Collect the wheels and source archives that a build without a network needs
     Vendor(Vendor),
+    /// Build packages in a clean session without a network
+    Build(Build),
     /// Build environments
     #[command(subcommand, subcommand_required = true)]
     Env(Env),
+}
+
+/// Options of `build`.
+#[derive(Debug, Args)]
+pub struct Build {
+    /// Directory of the source (default: the working directory)
+    #[arg(value_name = "DIRECTORY", default_value = ".", hide_default_value = true)]
+    pub source: PathBuf,
+    /// A commit instead of what is in the directory
+    #[command(flatten)]
+    pub reference: Ref,
+    /// Suite to build for (default: bookworm)
+    #[arg(short, long, value_name = "SUITE", default_value = "bookworm", hide_default_value = true)]
+    pub suite: String,
+    /// Architecture to build for (default: this machine's)
+    #[arg(short, long, value_name = "ARCH")]
+    pub arch: Option<String>,
+    /// Directory for results, which go to SUITE/SOURCE/VERSION/ARCH below it (default: ../build-area)
+    #[arg(short, long, value_name = "DIR", default_value = "../build-area", hide_default_value = true)]
+    pub output: PathBuf,
+    /// What to build: full, binary, any or all (default: full where the orig tarball is there)
+    #[arg(long = "build", value_name = "KIND", value_parser = ["full", "binary", "any", "all"])]
+    pub kind: Option<String>,
+    /// Collect the wheels that the build needs first, as vendor does
+    #[arg(long)]
+    pub vendor: bool,
+    /// Leave the network to the build
+    #[arg(long)]
+    pub network: bool,
+    /// Wait for another build of this source
+    #[arg(long)]
+    pub wait: bool,
+    /// End the build after this time: 90s, 30m, 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub time_limit: Option<Duration>,
+    /// Most megabytes that the build may write (default: three quarters of the free memory)
+    #[arg(long, value_name = "MB")]
+    pub room: Option<u64>,
+}
+
+/// `90s`, `30m`, `2h`; a number alone is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("a time is a number with s, m or h".to_owned()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "a time is a number with s, m or h".to_owned())
 }
 
 /// Commands on build environments.

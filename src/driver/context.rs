@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::apply;
 use crate::debian::environment::Environment;
@@ -19,6 +19,8 @@ pub enum Event {
     Note(String),
     /// A fault that does not end the command.
     Warning(Diagnostic),
+    /// A line of a log as it grows.
+    Line(String),
 }
 
 /// What every command of the driver works with.
@@ -35,6 +37,11 @@ impl Context<'_> {
     /// Tell what is being done.
     pub fn say(&self, text: impl Into<String>) {
         (self.tell)(Event::Note(text.into()));
+    }
+
+    /// Tell of a line that a log has got.
+    pub fn line(&self, text: &str) {
+        (self.tell)(Event::Line(text.to_owned()));
     }
 
     /// Tell of a fault that does not end the command.
@@ -99,9 +106,17 @@ impl Context<'_> {
         Ok(String::from_utf8_lossy(&output).trim().to_owned())
     }
 
-    /// A path of the command line, made absolute.
+    /// A path of the command line, made absolute, without `.` and `..`.
     pub fn path(&self, path: &Path) -> PathBuf {
-        self.directory.join(path)
+        let mut clean = PathBuf::new();
+        for component in self.directory.join(path).components() {
+            match component {
+                Component::CurDir => {}
+                Component::ParentDir => drop(clean.pop()),
+                other => clean.push(other),
+            }
+        }
+        clean
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`crate::apply`].
 
 pub mod archive;
+pub mod build;
 pub mod cli;
 pub mod context;
 pub mod environment;
@@ -21,5 +22,6 @@ pub mod shell;
 pub mod shell_session;
 pub mod source;
 pub mod target;
+pub mod tree;
 pub mod usage;
 pub mod vendor;

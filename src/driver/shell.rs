@@ -11,12 +11,12 @@ use crate::debian::environment::Environment;
 use crate::error::{Error, Result};
 use crate::message::Printer;
 
-use super::cli::{Arguments, Command, Compression, Env, Fetch, Ref, Shell, Suites, Vendor, Which};
+use super::cli::{Arguments, Build, Command, Compression, Env, Fetch, Ref, Shell, Suites, Vendor, Which};
 use super::context::{Context, Event};
 use super::environment::{Environments, Recipe, Row};
 use super::git::Wanted;
 use super::target::Suite;
-use super::{fetch, lock, session, shell_session, source, vendor};
+use super::{build, fetch, lock, session, shell_session, source, vendor};
 
 /// Name in messages.
 const TOOL: &str = "deb-build-app";
@@ -35,6 +35,8 @@ pub fn main() -> ExitCode {
     let tell = |event: Event| match event {
         Event::Note(text) => printer.note(&text),
         Event::Warning(diagnostic) => printer.diagnostic(&diagnostic),
+        Event::Line(text) if arguments.verbose => printer.note(&text),
+        Event::Line(_) => {}
     };
     let outcome = crate::run::working_directory().and_then(|directory| {
         let context = Context { environment, directory, tell: &tell };
@@ -83,9 +85,34 @@ fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
             Ok(format!("{}\n", path.display()))
         }
         Command::Vendor(options) => vendored(context, options, json),
+        Command::Build(options) => built(context, options, json),
         Command::Env(Env::Shell(options)) => opened(context, &options),
         Command::Env(command) => environments(context, command, json),
     }
+}
+
+fn built(context: &Context<'_>, options: Build, json: bool) -> Result<String> {
+    let request = build::Request {
+        wanted: wanted(&options.reference),
+        allow_dirty: options.reference.allow_dirty,
+        source: context.path(&options.source),
+        suite: Suite::named(&options.suite)?,
+        architecture: options.arch.map_or_else(|| context.architecture(), Ok)?,
+        output: context.path(&options.source.join(options.output)),
+        kind: options.kind,
+        wait: options.wait,
+        limit: options.time_limit,
+        network: options.network,
+        vendor: options.vendor,
+        room: options.room.map(|megabytes| megabytes * 1_000_000),
+    };
+    let built = build::build(context, &request)?;
+    if json {
+        return fetch::json(&built.manifest);
+    }
+    let seconds: f64 = built.manifest.seconds.values().sum();
+    context.say(format!("built {} files in {seconds:.1} s", built.manifest.outputs.len()));
+    Ok(format!("{}\n", built.directory.join(&built.changes).display()))
 }
 
 /// The suite and the architecture that are meant.

@@ -5,7 +5,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod build;
 mod fetch;
+mod room;
 mod vendor;
 
 use std::path::Path;
