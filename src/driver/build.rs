@@ -264,6 +264,7 @@ impl Build<'_> {
             commands: vec![Step::script(PREPARE, &[&self.tree.directory_name()]), step, Step::script(COLLECT, &[])],
             processes: PROCESSES,
             interactive: false,
+            boot: false,
         })
     }
 

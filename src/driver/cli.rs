@@ -36,6 +36,8 @@ pub enum Command {
     Vendor(Vendor),
     /// Build packages in a clean session without a network
     Build(Build),
+    /// Run lintian on what was built, build it again, install and boot it
+    Check(Checking),
     /// Build environments
     #[command(subcommand, subcommand_required = true)]
     Env(Env),
@@ -65,6 +67,9 @@ pub struct Build {
     /// Collect the wheels that the build needs first, as vendor does
     #[arg(long)]
     pub vendor: bool,
+    /// Check what was built, as check does
+    #[arg(long)]
+    pub check: bool,
     /// Leave the network to the build
     #[arg(long)]
     pub network: bool,
@@ -77,6 +82,23 @@ pub struct Build {
     /// Most megabytes that the build may write (default: three quarters of the free memory)
     #[arg(long, value_name = "MB")]
     pub room: Option<u64>,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct Checking {
+    /// The .changes file of a build
+    #[arg(value_name = "CHANGES")]
+    pub changes: PathBuf,
+    /// Suite that it was built for (default: bookworm)
+    #[arg(short, long, value_name = "SUITE", default_value = "bookworm", hide_default_value = true)]
+    pub suite: String,
+    /// Architecture that it was built for (default: this machine's)
+    #[arg(short, long, value_name = "ARCH")]
+    pub arch: Option<String>,
+    /// Run this check only: lintian, rebuild or install; may be repeated
+    #[arg(long, value_name = "CHECK", value_parser = ["lintian", "rebuild", "install"])]
+    pub only: Vec<String>,
 }
 
 /// `90s`, `30m`, `2h`; a number alone is seconds.

@@ -346,6 +346,7 @@ impl<'a> Environments<'a> {
             commands: vec![step],
             processes: PROCESSES,
             interactive: false,
+            boot: false,
         };
         self.contained(&format!("installing what {purpose} needs"), &session.process()?, &work.path().join("log"))?;
         apply::remove(&top.join("work"))?;

@@ -8,6 +8,7 @@
 
 pub mod archive;
 pub mod build;
+pub mod check;
 pub mod cli;
 pub mod context;
 pub mod environment;

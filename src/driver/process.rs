@@ -62,7 +62,8 @@ pub const CONTAINED: [&str; 9] = [
 /// `line` each line. Its standard input is a pipe that closes when the driver dies.
 pub fn contained(process: &Process, log: &Path, limit: Option<Duration>, line: &mut dyn FnMut(&str)) -> Result<Ended> {
     let failed = |error: std::io::Error| Error::io("run", Path::new(&process.program), &error);
-    let (reader, writer) = std::io::pipe().map_err(failed)?;
+    let pipe = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
+    let (reader, writer) = (File::from(pipe.0), pipe.1);
     let mut command = Command::new(CONTAINED[0]);
     command.args(&CONTAINED[1..]).arg(&process.program).args(&process.arguments);
     command.env_clear().envs(&process.environment);

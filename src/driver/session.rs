@@ -51,6 +51,9 @@ pub struct Session {
     pub processes: u64,
     /// Whether a command has the terminal.
     pub interactive: bool,
+    /// Boot the system in a container, without a network, and run the commands'
+    /// scripts there, as root.
+    pub boot: bool,
 }
 
 /// Where changes of a session go.
@@ -126,6 +129,7 @@ pub fn init(text: &str) -> i32 {
         follow_the_driver();
     }
     match session.set_up() {
+        Ok(()) if session.boot => session.boot().unwrap_or_else(|fault| refuse(&fault)),
         Ok(()) => session.run(),
         Err(fault) => refuse(&fault),
     }
@@ -162,6 +166,11 @@ impl Session {
         tmpfs(&self.mount_point, &format!("mode=755,size={size}"))?;
         std::env::set_current_dir(&self.mount_point).map_err(|error| error.to_string())?;
         self.mount_overlay()?;
+        if self.boot {
+            // That of the process namespace that this is the first process of.
+            return mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>)
+                .map_err(|errno| format!("proc: {errno}"));
+        }
         std::env::set_current_dir("root").map_err(|error| error.to_string())?;
         mount_system()?;
         if self.network {
@@ -204,6 +213,27 @@ impl Session {
         })
     }
 
+    /// Start the system with systemd-nspawn, and run the commands' words in it.
+    fn boot(&self) -> Outcome<i32> {
+        let words = ["--quiet", "--directory=root", "--machine=session", "--register=no", "--keep-unit"];
+        let more = ["--private-network", "--resolv-conf=off", "--console=pipe", "--boot"];
+        let mut container = Command::new("systemd-nspawn");
+        container.args(words).args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut container = container.spawn().map_err(|error| format!("cannot run systemd-nspawn: {error}"))?;
+        let leader = leader(&mut container)?;
+        for step in &self.commands {
+            let mut command = Command::new("nsenter");
+            command.args(["-t", &leader, "-m", "-u", "-i", "-n", "-p", "--"]).args(&step.command);
+            command.env_clear().envs([("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("HOME", "/root")]).stdin(Stdio::null());
+            let status = command.status().map_err(|error| format!("cannot run nsenter: {error}"))?;
+            if !status.success() {
+                return Ok(status.code().unwrap_or(1));
+            }
+        }
+        // The container ends with this process.
+        Ok(0)
+    }
+
     fn run(&self) -> i32 {
         for step in &self.commands {
             match self.step(step) {
@@ -244,6 +274,25 @@ impl Session {
         end_the_rest(program);
         Ok(status)
     }
+}
+
+/// The id of a container's first process, once it has become systemd.
+fn leader(container: &mut std::process::Child) -> Outcome<String> {
+    let children = format!("/proc/{0}/task/{0}/children", container.id());
+    for _ in 0..600 {
+        if let Some(status) = container.try_wait().map_err(|error| error.to_string())? {
+            return Err(format!("systemd-nspawn ended with {status}: does the image have systemd-sysv?"));
+        }
+        let listed = std::fs::read_to_string(&children).unwrap_or_default();
+        if let Some(first) = listed.split_whitespace().next() {
+            let name = std::fs::read_to_string(format!("/proc/{first}/comm")).unwrap_or_default();
+            if name.trim() == "systemd" {
+                return Ok(first.to_owned());
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Err("the container did not start within 12 s".to_owned())
 }
 
 /// Wait for a child, and for every orphan that ends meanwhile.

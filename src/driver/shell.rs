@@ -11,12 +11,13 @@ use crate::debian::environment::Environment;
 use crate::error::{Error, Result};
 use crate::message::Printer;
 
-use super::cli::{Arguments, Build, Command, Compression, Env, Fetch, Ref, Shell, Suites, Vendor, Which};
+use super::check::Check;
+use super::cli::{Arguments, Build, Checking, Command, Compression, Env, Fetch, Ref, Shell, Suites, Vendor, Which};
 use super::context::{Context, Event};
 use super::environment::{Environments, Recipe, Row};
 use super::git::Wanted;
 use super::target::Suite;
-use super::{build, fetch, lock, session, shell_session, source, vendor};
+use super::{build, check, fetch, lock, session, shell_session, source, vendor};
 
 /// Name in messages.
 const TOOL: &str = "deb-build-app";
@@ -86,6 +87,7 @@ fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
         }
         Command::Vendor(options) => vendored(context, options, json),
         Command::Build(options) => built(context, options, json),
+        Command::Check(options) => checked(context, options, json),
         Command::Env(Env::Shell(options)) => opened(context, &options),
         Command::Env(command) => environments(context, command, json),
     }
@@ -107,12 +109,40 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<String> {
         room: options.room.map(|megabytes| megabytes * 1_000_000),
     };
     let built = build::build(context, &request)?;
+    if options.check {
+        let changes = built.directory.join(&built.changes);
+        let (suite, architecture) = (request.suite, request.architecture.clone());
+        let checks = check::ALL.to_vec();
+        let request = check::Request { changes, suite, architecture, checks, build: Some(request) };
+        verdicts(context, &request, json)?;
+    }
     if json {
         return fetch::json(&built.manifest);
     }
     let seconds: f64 = built.manifest.seconds.values().sum();
     context.say(format!("built {} files in {seconds:.1} s", built.manifest.outputs.len()));
     Ok(format!("{}\n", built.directory.join(&built.changes).display()))
+}
+
+fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<String> {
+    let chosen = |one: &Check| options.only.is_empty() || options.only.iter().any(|name| name == one.name());
+    let request = check::Request {
+        changes: context.path(&options.changes),
+        suite: Suite::named(&options.suite)?,
+        architecture: options.arch.clone().map_or_else(|| context.architecture(), Ok)?,
+        checks: check::ALL.into_iter().filter(chosen).collect(),
+        build: None,
+    };
+    verdicts(context, &request, json)
+}
+
+/// Carry out the checks; where one fails, the table goes before the error.
+fn verdicts(context: &Context<'_>, request: &check::Request, json: bool) -> Result<String> {
+    let verdicts = check::check(context, request)?;
+    let table = check::table(&verdicts);
+    table.lines().for_each(|line| context.say(line));
+    check::judge(&verdicts)?;
+    if json { fetch::json(&verdicts) } else { Ok(String::new()) }
 }
 
 /// The suite and the architecture that are meant.

@@ -42,6 +42,7 @@ pub fn open(
         commands: vec![Step { user: "root".into(), directory: SOURCE.into(), environment, command }],
         processes: PROCESSES,
         interactive: true,
+        boot: false,
     };
     process::interactive(&session.process()?)
 }

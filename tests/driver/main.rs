@@ -6,6 +6,7 @@
 mod harness;
 
 mod build;
+mod check;
 mod fetch;
 mod room;
 mod vendor;

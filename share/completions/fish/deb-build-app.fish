@@ -33,6 +33,7 @@ complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "fetch" 
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "lock" -d 'Pin every Python distribution of the source package, with hashes, for all suites'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "vendor" -d 'Collect the wheels and source archives that a build without a network needs'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "build" -d 'Build packages in a clean session without a network'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "check" -d 'Run lintian on what was built, build it again, install and boot it'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "env" -d 'Build environments'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l tag -d 'Take this tag' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l branch -d 'Take this branch, local or of origin' -r
@@ -83,12 +84,22 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l ti
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l room -d 'Most megabytes that the build may write (default: three quarters of the free memory)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l allow-dirty -d 'Go on although the work tree has changes: only what is committed is taken'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l vendor -d 'Collect the wheels that the build needs first, as vendor does'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l check -d 'Check what was built, as check does'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l network -d 'Leave the network to the build'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l wait -d 'Wait for another build of this source'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -s q -l quiet -d 'Print only errors and results'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -s v -l verbose -d 'Show logs as they grow'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l json -d 'Print results as JSON'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -s h -l help -d 'Print help'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s s -l suite -d 'Suite that it was built for (default: bookworm)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s a -l arch -d 'Architecture that it was built for (default: this machine\'s)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l only -d 'Run this check only: lintian, rebuild or install; may be repeated' -r -f -a "lintian\t''
+rebuild\t''
+install\t''"
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s q -l quiet -d 'Print only errors and results'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s v -l verbose -d 'Show logs as they grow'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l json -d 'Print results as JSON'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s h -l help -d 'Print help'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and not __fish_seen_subcommand_from create update list shell remove gc" -s q -l quiet -d 'Print only errors and results'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and not __fish_seen_subcommand_from create update list shell remove gc" -s v -l verbose -d 'Show logs as they grow'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and not __fish_seen_subcommand_from create update list shell remove gc" -l json -d 'Print results as JSON'

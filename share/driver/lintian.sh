@@ -1,0 +1,4 @@
+# lintian.sh: the layer with lintian.
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install lintian
