@@ -113,14 +113,14 @@ fn wrapped(text: &str) -> String {
             _ => lines.push(word.to_owned()),
         }
     }
-    lines.join("\n")
+    // A dot or an apostrophe at the beginning of a line would be a request.
+    let safe = |line: &String| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.clone() };
+    lines.iter().map(safe).collect::<Vec<_>>().join("\n")
 }
 
-/// Text that roff prints as it is: `-` is a minus sign, a dot or an apostrophe
-/// at the beginning of a line is no request.
+/// Text that roff prints as it is: `-` is a minus sign.
 fn escaped(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
-    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+    text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq")
 }
 
 #[cfg(test)]

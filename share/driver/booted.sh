@@ -1,4 +1,6 @@
 # booted.sh PACKAGE...: the services of a system that has booted, then a purge.
+# shellcheck shell=sh
+set -eu
 tries=0
 until state=$(systemctl is-system-running 2>/dev/null) || [ "$state" = degraded ]; do
     tries=$((tries + 1))
@@ -16,7 +18,10 @@ for package; do
         echo "$unit is $state"
         case $state/$kind in
         active/* | inactive/oneshot) ;;
-        *) failed=yes && systemctl status --no-pager --lines=20 "$unit" || true ;;
+        *)
+            failed=yes
+            systemctl status --no-pager --lines=20 "$unit" || true
+            ;;
         esac
     done
 done

@@ -1,6 +1,9 @@
 # bootstrap.sh SUITE ARCH DIRECTORY SOURCES APTCONF FROM CA: a minimal system in
 # DIRECTORY, from Debian's archive or (FROM) from a directory or an archive that
 # another tool has made. Runs in a mount namespace of its own.
+# shellcheck shell=sh
+# shellcheck disable=SC2016 # dpkg-query's variables
+set -eu
 suite=$1 arch=$2 directory=$3 sources=$4 aptconf=$5 from=$6 ca=$7
 umask 022
 # That of the process namespace that this runs in.

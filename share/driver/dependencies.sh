@@ -1,4 +1,6 @@
 # dependencies.sh OPTION...: what debian/control in /run/source asks for.
+# shellcheck shell=sh
+set -eu
 export DEBIAN_FRONTEND=noninteractive
 cd /run/source
 apt-get -qq update

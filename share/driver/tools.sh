@@ -1,4 +1,6 @@
 # tools.sh PACKAGE...: what every build needs, and the unprivileged user that builds.
+# shellcheck shell=sh
+set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
 apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install build-essential fakeroot "$@"

@@ -21,6 +21,8 @@ use super::target::Suite;
 
 /// The lock, below the source directory.
 pub const LOCK: &str = "debian/requirements.lock";
+/// How uv is run: in a copy of the source, never as root.
+const RESOLVE: &str = include_str!("../../share/driver/resolve.sh");
 /// How its second line begins.
 const INPUTS: &str = "# inputs: ";
 
@@ -129,8 +131,8 @@ impl Inputs {
         Ok(digest(lines.iter().map(String::as_str)))
     }
 
-    /// The call of uv. What stands in no file is given on standard input.
-    fn process(&self, root: &Path, python: &str, upgrade: bool, output: &Path) -> Process {
+    /// The call of uv; `more` are requirements of source archives. What stands in no file is given on standard input.
+    fn process(&self, root: &Path, python: &str, upgrade: bool, more: &BTreeSet<String>) -> Process {
         let mut words: Vec<String> =
             ["pip", "compile", "--universal", "--generate-hashes", "--no-header", "--no-annotate"]
                 .map(str::to_owned)
@@ -143,11 +145,12 @@ impl Inputs {
         words.extend(indexes.next().map(|url| format!("--default-index={url}")));
         words.extend(indexes.map(|url| format!("--index={url}")));
         words.extend(upgrade.then(|| "--upgrade".to_owned()));
-        words.push(format!("--output-file={}", output.display()));
+        words.push(format!("--output-file={LOCK}"));
         words.extend(self.files.iter().cloned());
         words.push("-".to_owned());
-        let lines: Vec<&str> = self.lines.iter().map(String::as_str).collect();
-        Process::new("uv", words).directory(root).input(lines.join("\n") + "\n")
+        let lines: Vec<&str> = self.lines.iter().chain(more).map(String::as_str).collect();
+        let script = ["-c", RESOLVE, "resolve", "uv"].map(str::to_owned).into_iter().chain(words);
+        Process::new("sh", script).directory(root).input(lines.join("\n") + "\n")
     }
 }
 
@@ -161,32 +164,25 @@ pub fn python_of(suites: &[Suite]) -> String {
 pub fn resolve(
     context: &Context<'_>,
     root: &Path,
-    inputs: &mut Inputs,
+    inputs: &Inputs,
     suites: &[Suite],
     upgrade: bool,
-    more: BTreeSet<String>,
+    more: &BTreeSet<String>,
 ) -> Result<String> {
     let python = python_of(suites);
     let digest = inputs.digest(root, &python)?;
-    inputs.lines.extend(more);
-    let work = context.cache()?.join(format!("lock-{}", std::process::id()));
-    let output = work.join("requirements.lock");
-    let result = (|| {
-        if let Some(present) = input::bytes(&root.join(LOCK))?.filter(|_| !upgrade) {
-            apply::write(&output, &present, 0o644)?;
-        } else {
-            apply::directory(&work)?;
-        }
-        let ran = context.attempt(inputs.process(root, &python, upgrade, &output))?;
-        if !ran.success {
-            return Err(Diagnostic::error(format!("the requirements cannot be resolved: {}", last_words(&ran.stderr)))
-                .hint("correct the requirements, or name the index that has them: --index URL")
-                .into());
-        }
-        input::text(&output)
-    })();
-    apply::remove(&work)?;
-    let pins = result?.unwrap_or_default();
+    let ran = context.attempt(inputs.process(root, &python, upgrade, more))?;
+    if !ran.success {
+        let words = last_words(&ran.stderr);
+        let hint = match words.contains("uv: not found") {
+            true => "uv is not installed: it is on PyPI, and examples/uv makes a package of it",
+            false => "correct the requirements, or name the index that has them: --index URL",
+        };
+        return Err(Diagnostic::error(format!("the requirements cannot be resolved: {words}")).hint(hint).into());
+    }
+    let pins = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let own = |line: &&str| !line.starts_with('#');
+    let pins: String = pins.lines().filter(own).map(|line| format!("{line}\n")).collect();
     Ok(format!("# Made by deb-build-app lock; used by deb-build-app vendor.\n{INPUTS}{digest}\n{pins}"))
 }
 
@@ -200,13 +196,13 @@ pub fn lock(
 ) -> Result<PathBuf> {
     let root = &context.directory;
     let path = root.join(LOCK);
-    let mut inputs = inputs(root, indexes)?;
+    let inputs = inputs(root, indexes)?;
     if check {
         stale(root, &inputs, suites)?.map_or(Ok(()), |fault| Err(Error::from(fault)))?;
         return Ok(path);
     }
     context.say(format!("resolving for python {} and newer", python_of(suites)));
-    let text = resolve(context, root, &mut inputs, suites, upgrade, BTreeSet::new())?;
+    let text = resolve(context, root, &inputs, suites, upgrade, &BTreeSet::new())?;
     apply::write(&path, text.as_bytes(), 0o644)?;
     Ok(path)
 }

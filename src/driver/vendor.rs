@@ -92,7 +92,7 @@ struct Pin {
 /// Fill the wheelhouse.
 pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
     let root = context.directory.clone();
-    let mut inputs = lock::inputs(&root, &request.indexes)?;
+    let inputs = lock::inputs(&root, &request.indexes)?;
     let targets = targets(request)?;
     if lock::stale(&root, &inputs, &request.suites)?.is_some() {
         lock::lock(context, &request.suites, &request.indexes, false, false)?;
@@ -108,7 +108,7 @@ pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
         }
         asked.extend(more);
         context.say(format!("source archives are built with {}", asked.iter().cloned().collect::<Vec<_>>().join(", ")));
-        let text = lock::resolve(context, &root, &mut inputs, &request.suites, false, asked.clone())?;
+        let text = lock::resolve(context, &root, &inputs, &request.suites, false, &asked)?;
         apply::write(&root.join(LOCK), text.as_bytes(), 0o644)?;
     };
     let path = if request.component { component(context, &root, &files)? } else { wheelhouse(context, &root, &files)? };
