@@ -31,5 +31,8 @@ done
 [ -z "$failed" ]
 DEBIAN_FRONTEND=noninteractive dpkg --purge "$@"
 for package; do
-    [ ! -e "/var/lib/dpkg/info/$package.list" ] || { echo "$package is still there" && exit 1; }
+    if dpkg-query -W "$package" >/dev/null 2>&1; then
+        echo "$package is still there"
+        exit 1
+    fi
 done

@@ -28,6 +28,8 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a debian/ for the Python project in the working directory
+    New(New),
     /// Make the orig tarball of a git ref or of a release archive
     Fetch(Fetch),
     /// Pin every Python distribution of the source package, with hashes, for all suites
@@ -244,6 +246,17 @@ pub struct Ref {
     /// Go on although the work tree has changes: only what is committed is taken
     #[arg(long)]
     pub allow_dirty: bool,
+}
+
+/// Options of `new`.
+#[derive(Debug, Args)]
+pub struct New {
+    /// Name of the package (default: the project's)
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Write nothing, show what would be written
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Options of `fetch`.

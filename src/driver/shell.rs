@@ -12,12 +12,14 @@ use crate::error::{Error, Result};
 use crate::message::Printer;
 
 use super::check::Check;
-use super::cli::{Arguments, Build, Checking, Command, Compression, Env, Fetch, Ref, Shell, Suites, Vendor, Which};
+use super::cli::{
+    Arguments, Build, Checking, Command, Compression, Env, Fetch, New, Ref, Shell, Suites, Vendor, Which,
+};
 use super::context::{Context, Event};
 use super::environment::{Environments, Recipe, Row};
 use super::git::Wanted;
 use super::target::Suite;
-use super::{build, check, fetch, lock, session, shell_session, source, vendor};
+use super::{build, check, fetch, lock, new, session, shell_session, source, vendor};
 
 /// Name in messages.
 const TOOL: &str = "deb-build-app";
@@ -79,6 +81,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 /// Carry out a command; what it returns is printed to standard output.
 fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
     match command {
+        Command::New(options) => begun(context, &options),
         Command::Fetch(options) => fetched(context, options, json),
         Command::Lock(options) => {
             let suites = suites(&options.suites)?;
@@ -232,6 +235,18 @@ fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<String
     }
     context.say(format!("{} files", outcome.files.len()));
     Ok(format!("{}\n", outcome.path.display()))
+}
+
+fn begun(context: &Context<'_>, options: &New) -> Result<String> {
+    let mut text = String::new();
+    for file in new::new(context, options.name.as_deref(), options.dry_run)? {
+        text.push_str(&format!("{}: {}\n", file.path.display(), file.why));
+        if options.dry_run {
+            file.contents.lines().for_each(|line| text.push_str(&format!("\t{line}\n")));
+        }
+    }
+    context.say("read debian/copyright and debian/control, then: deb-build-app build --vendor --check");
+    Ok(text)
 }
 
 fn wanted(reference: &Ref) -> Option<Wanted> {

@@ -8,6 +8,7 @@ mod harness;
 mod build;
 mod check;
 mod fetch;
+mod new;
 mod room;
 mod vendor;
 

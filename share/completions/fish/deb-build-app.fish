@@ -29,12 +29,19 @@ complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -s v -l verbos
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -l json -d 'Print results as JSON'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -s h -l help -d 'Print help'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -s V -l version -d 'Print version'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "new" -d 'Write a debian/ for the Python project in the working directory'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "fetch" -d 'Make the orig tarball of a git ref or of a release archive'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "lock" -d 'Pin every Python distribution of the source package, with hashes, for all suites'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "vendor" -d 'Collect the wheels and source archives that a build without a network needs'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "build" -d 'Build packages in a clean session without a network'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "check" -d 'Run lintian on what was built, build it again, install and boot it'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "env" -d 'Build environments'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand new" -l name -d 'Name of the package (default: the project\'s)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand new" -l dry-run -d 'Write nothing, show what would be written'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand new" -s q -l quiet -d 'Print only errors and results'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand new" -s v -l verbose -d 'Show logs as they grow'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand new" -l json -d 'Print results as JSON'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand new" -s h -l help -d 'Print help'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l tag -d 'Take this tag' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l branch -d 'Take this branch, local or of origin' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l commit -d 'Take this commit' -r
