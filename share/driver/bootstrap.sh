@@ -30,7 +30,12 @@ fi
     exit 1
 }
 mkdir -p root/etc/apt/apt.conf.d root/etc/dpkg/dpkg.cfg.d root/usr/sbin root/etc/ssl/certs
-cp "$aptconf" root/etc/apt/apt.conf.d/90deb-build-app
+{
+    cat "$aptconf"
+    # Not for mmdebstrap: it needs what it has downloaded.
+    echo 'APT::Keep-Downloaded-Packages "false";'
+    echo 'Binary::apt-get::APT::Keep-Downloaded-Packages "false";'
+} >root/etc/apt/apt.conf.d/90deb-build-app
 echo force-unsafe-io >root/etc/dpkg/dpkg.cfg.d/90deb-build-app
 printf '#!/bin/sh\n# No service is started in a build environment.\nexit 101\n' >root/usr/sbin/policy-rc.d
 chmod 755 root/usr/sbin/policy-rc.d

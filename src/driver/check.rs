@@ -266,7 +266,9 @@ impl Checker<'_> {
             }
         };
         let names: Vec<&str> = packages.iter().filter_map(|name| name.split('_').next()).collect();
-        let ended = self.run(&base, Vec::new(), Step::script(BOOTED, &names), true, log)?;
+        let ended = self.run(&base, Vec::new(), Step::script(BOOTED, &names), true, log);
+        self.environments.forget(base)?;
+        let ended = ended?;
         let text = String::from_utf8_lossy(&input::bytes(log)?.unwrap_or_default()).into_owned();
         let services = text.lines().filter(|line| line.ends_with(" is active")).count();
         Ok(match ended {

@@ -214,8 +214,7 @@ impl<'a> Environments<'a> {
             ];
             names.iter().any(|name| line.starts_with(name))
         };
-        let own = "Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAPT::Install-Recommends \"false\";\n\
-                   Binary::apt-get::APT::Keep-Downloaded-Packages \"false\";\nAPT::Keep-Downloaded-Packages \"false\";\n";
+        let own = "Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAPT::Install-Recommends \"false\";\n";
         Ok(dump.lines().filter(kept).map(|line| format!("{line}\n")).collect::<String>() + own)
     }
 
@@ -375,6 +374,17 @@ impl<'a> Environments<'a> {
 
     fn locks(&self) -> PathBuf {
         self.root.join("locks")
+    }
+
+    /// Remove the uppermost layer of a base that nobody will ask for again, unless
+    /// another session is using it.
+    pub fn forget(&self, mut base: Base) -> Result<()> {
+        let Some(name) = base.names.pop() else { return Ok(()) };
+        drop(base);
+        if let Ok(_held) = Held::alone(&self.locks().join(&name), &owner("removes it"))? {
+            self.discard(&self.root.join("layers").join(&name))?;
+        }
+        Ok(())
     }
 
     /// Every generation and layer.

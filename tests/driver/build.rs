@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use crate::room::{Source, cache};
 use crate::{fails, names, ok, read, sh};
 
-/// What is on a system besides file contents: changes whenever one of its files does.
+/// The files of the systems and build tools that sessions stand on: changes whenever one of them does.
 fn fingerprint(source: &Source) -> String {
     sh(
         &cache().join("deb-build-app/environments"),
-        "find */generations layers -printf '%P %s %T@ %m %l\\n' | grep -v 'layer.json\\|^work' | sort | sha256sum",
+        "for layer in */generations $(grep -l '\"purpose\": \"tools\"' layers/*/layer.json | xargs -n 1 dirname); do
+             find $layer -printf '%P %s %T@ %m %l\\n'
+         done | grep -v layer.json | sort | sha256sum",
     ) + &names(&source.path()).join(" ")
 }
 
