@@ -13,6 +13,8 @@ pub mod cli;
 pub mod configuration;
 #[cfg(feature = "helper")]
 pub mod debian;
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod error;
 #[cfg(feature = "helper")]
 pub mod helper;

@@ -76,6 +76,53 @@ fn arguments(command: &Command) -> String {
     text
 }
 
+/// The options that every command takes, then each command with its arguments and
+/// options, as roff: for a program with commands.
+pub fn sections_region(command: &Command) -> String {
+    let mut text = String::new();
+    for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+        text.push_str(&entry(argument));
+    }
+    for one in command.get_subcommands() {
+        describe(one, command.get_name(), &mut text);
+    }
+    text
+}
+
+fn describe(command: &Command, before: &str, text: &mut String) {
+    let name = format!("{before} {}", command.get_name());
+    if command.has_subcommands() {
+        command.get_subcommands().for_each(|one| describe(one, &name, text));
+        return;
+    }
+    let operands = command.get_positionals().map(|argument| {
+        let value = argument.get_value_names().unwrap_or_default().join(" ");
+        let several = argument.get_num_args().is_some_and(|range| range.max_values() > 1);
+        let value = if several { format!("{value}...") } else { value };
+        if argument.is_required_set() { value } else { format!("[{value}]") }
+    });
+    let operands: Vec<String> = operands.collect();
+    let heading = format!("{name} {}", operands.join(" "));
+    let _ = writeln!(text, ".SS {}", escaped(heading.trim_end()));
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let _ = writeln!(text, "{}", wrapped(&escaped(&format!("{about}."))));
+    for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+        text.push_str(&entry(argument));
+    }
+}
+
+/// An argument as an item of a list: its names or its value, then its help.
+fn entry(argument: &Arg) -> String {
+    let head = if argument.is_positional() {
+        let value = argument.get_value_names().unwrap_or_default().join(" ");
+        format!("\\fI{}\\fR", escaped(&value))
+    } else {
+        names(argument)
+    };
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    format!(".TP\n{head}\n{}\n", wrapped(&escaped(&format!("{help}."))))
+}
+
 /// `.BR \-p ", " \-\-package " \fIPACKAGE\fR"`: names in bold, the value in italics.
 fn names(argument: &Arg) -> String {
     let short = argument.get_short().map(|short| format!("\\fB\\-{short}\\fR"));
@@ -108,7 +155,9 @@ fn wrapped(text: &str) -> String {
             _ => lines.push(word.to_owned()),
         }
     }
-    lines.join("\n")
+    // A dot or an apostrophe at the beginning of a line would be a request.
+    let safe = |line: &String| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.clone() };
+    lines.iter().map(safe).collect::<Vec<_>>().join("\n")
 }
 
 /// Text that roff prints as it is: `-` is a minus sign, a dot or an apostrophe

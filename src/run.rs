@@ -31,7 +31,7 @@ impl Environment {
 
     /// Whether messages have colours, where the environment says so: DH_COLORS,
     /// else DPKG_COLORS, else NO_COLOR (`_color` of `Dh_Lib.pm`).
-    fn colour(&self) -> Option<bool> {
+    pub(crate) fn colour(&self) -> Option<bool> {
         match self.text("DH_COLORS").or_else(|| self.text("DPKG_COLORS")) {
             Some("auto") => None,
             Some("always") => Some(true),
@@ -160,6 +160,6 @@ fn arguments() -> Result<Vec<String>> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "asked once, here")]
-fn working_directory() -> Result<PathBuf> {
+pub(crate) fn working_directory() -> Result<PathBuf> {
     std::env::current_dir().map_err(|error| Error::io("find", Path::new("the working directory"), &error))
 }

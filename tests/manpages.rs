@@ -12,7 +12,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command as Process;
 
-use clap::Command;
+use clap::{Command, CommandFactory};
 use clap_complete::{Generator, Shell};
 use deb_build_app::helper::venv::{cli::Options, settings};
 use deb_build_app::helper::{appconfig, supervisord};
@@ -20,7 +20,7 @@ use deb_build_app::manual;
 use deb_build_app::run::venv::place;
 
 /// Each program, and the spelling with a hyphen that it answers to.
-fn commands() -> [(&'static str, &'static str, Command); 5] {
+fn commands() -> [(&'static str, &'static str, Command); 6] {
     [
         ("appctl", "appctl", deb_build_app::appctl::cli::command()),
         ("dh_appconfig", "dh-appconfig", deb_build_app::cli::command::<appconfig::cli::Options>("dh_appconfig")),
@@ -29,6 +29,7 @@ fn commands() -> [(&'static str, &'static str, Command); 5] {
             "dh-supervisord",
             deb_build_app::cli::command::<supervisord::cli::Options>("dh_supervisord"),
         ),
+        ("deb-build-app", "deb-build-app", deb_build_app::driver::cli::Arguments::command()),
         ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
         ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
     ]
@@ -60,7 +61,11 @@ fn options_in_the_manual_pages_are_those_of_the_programs() {
         let text = page(tool);
         let (head, rest) = text.split_once(&format!("{}\n", manual::BEGIN)).expect("the page has a generated part");
         let (_, tail) = rest.split_once(manual::END).expect("the generated part has an end");
-        let region = manual::commands_region(&command) + &manual::options_region(&command);
+        let region = match tool {
+            // Its commands have many options each.
+            "deb-build-app" => manual::sections_region(&command),
+            _ => manual::commands_region(&command) + &manual::options_region(&command),
+        };
         compare(&format!("man/{tool}.1"), &format!("{head}{}\n{region}{}{tail}", manual::BEGIN, manual::END));
     }
 }
@@ -147,6 +152,12 @@ fn completion(shell: impl Generator, command: &Command, tool: &str) -> String {
 #[test]
 fn completions_are_those_of_the_programs() {
     for (tool, hyphen, command) in commands() {
+        if hyphen == tool {
+            compare(&format!("share/completions/bash/{tool}"), &completion(Shell::Bash, &command, tool));
+            compare(&format!("share/completions/zsh/_{tool}"), &completion(Shell::Zsh, &command, tool));
+            compare(&format!("share/completions/fish/{tool}.fish"), &completion(Shell::Fish, &command, tool));
+            continue;
+        }
         let bash: String = completion(Shell::Bash, &command, tool)
             .lines()
             .map(|line| match line.trim_start().starts_with("complete -F ") && hyphen != tool {

@@ -13,7 +13,7 @@ mod package;
 mod session;
 
 pub use boot::Booted;
-pub use image::{Kind, Suite, cache_dir, repository, target_dir, uv};
+pub use image::{Kind, Suite, cache_dir, image as image_directory, repository, target_dir, uv};
 pub use package::{build, build_session, example_debs, toolkit_debs};
 pub use session::{Output, Running, Session};
 

@@ -1,0 +1,6 @@
+# init-system.sh: the layer that boots.
+# shellcheck shell=sh
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install systemd-sysv dbus

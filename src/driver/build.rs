@@ -1,0 +1,334 @@
+//! `build`: from a source tree to packages, in a session without a network.
+//!
+//! Owns the stages of a build, the lock that keeps two builds of one source for
+//! one architecture apart, and the directory of results: it appears whole, with
+//! log and manifest, and a failed build leaves the one before it as it was.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::apply;
+use crate::debian::paragraph;
+use crate::error::{Diagnostic, Error, Result};
+use crate::helper::venv::distribution::hex;
+use crate::input::{self, Kind};
+
+use super::context::{Context, last_words};
+use super::environment::{Base, Environments, PROCESSES, now, owner};
+use super::fetch::json;
+use super::git::Wanted;
+use super::hold::{Held, Workroom};
+use super::process::{self, Ended};
+use super::session::{Bind, Session, Step, Upper};
+use super::shell_session::memory;
+use super::target::Suite;
+use super::tree::{self, Tree};
+use super::vendor;
+
+const PREPARE: &str = include_str!("../../share/driver/prepare.sh");
+const COLLECT: &str = include_str!("../../share/driver/collect.sh");
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Directory of the source.
+    pub source: PathBuf,
+    /// A commit of its repository instead of what is in the directory.
+    pub wanted: Option<Wanted>,
+    /// Take the commit although files differ from what is committed.
+    pub allow_dirty: bool,
+    /// Suite to build for.
+    pub suite: Suite,
+    /// Architecture to build for.
+    pub architecture: String,
+    /// Where results go: SUITE/SOURCE/VERSION/ARCHITECTURE below it.
+    pub output: PathBuf,
+    /// dpkg-buildpackage's `--build`; by default `full` where the source package can be built.
+    pub kind: Option<String>,
+    /// Wait for another build of this source instead of failing.
+    pub wait: bool,
+    /// How long the build may take.
+    pub limit: Option<Duration>,
+    /// Leave the network to the build.
+    pub network: bool,
+    /// Fill debian/wheelhouse of the copy that is built.
+    pub vendor: bool,
+    /// Most bytes that the build may write; three quarters of the free memory where absent.
+    pub room: Option<u64>,
+}
+
+/// The file manifest.json of a build.
+#[derive(Debug, Clone, Serialize)]
+pub struct Manifest {
+    /// Version of this form.
+    pub schema: u32,
+    /// `built`, or what failed.
+    pub result: String,
+    /// Source package.
+    pub source: String,
+    /// Whole version.
+    pub version: String,
+    /// Suite and architecture.
+    pub suite: String,
+    /// Architecture built for.
+    pub architecture: String,
+    /// sha256 over the source tree.
+    pub tree: String,
+    /// Full commit id, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Generation of the minimal system.
+    pub generation: String,
+    /// Layers on it, the lowest first.
+    pub layers: Vec<String>,
+    /// Whether the build had a network.
+    pub network: bool,
+    /// What was run, as the user builder.
+    pub command: Vec<String>,
+    /// Its variables.
+    pub environment: BTreeMap<String, String>,
+    /// Seconds since the epoch.
+    pub started: u64,
+    /// Seconds of each stage.
+    pub seconds: BTreeMap<&'static str, f64>,
+    /// Version of this program.
+    pub builder: &'static str,
+    /// Files that were built.
+    pub outputs: Vec<Output>,
+}
+
+/// A file that was built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Name.
+    pub file: String,
+    /// Bytes.
+    pub size: u64,
+    /// sha256.
+    pub sha256: String,
+}
+
+/// What a build leaves.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// Directory of the results.
+    pub directory: PathBuf,
+    /// The .changes file in it.
+    pub changes: String,
+    /// What is in manifest.json.
+    pub manifest: Manifest,
+}
+
+/// Build.
+pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
+    let began = Instant::now();
+    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let mut tree = tree::copy(context, &request.source, request.wanted.as_ref(), request.allow_dirty, work.path())?;
+    let _lock = lock(context, &tree, request)?;
+    if request.vendor {
+        tree.vendor(
+            context,
+            &vendor::Request {
+                suites: vec![request.suite],
+                architectures: vec![request.architecture.clone()],
+                ..vendor::Request::default()
+            },
+        )?;
+    }
+    let kind = match &request.kind {
+        Some(kind) => kind.clone(),
+        None if tree.has_source()? => "full".to_owned(),
+        None => "binary".to_owned(),
+    };
+    let environments = Environments::new(context)?;
+    let base = environments.dependencies(request.suite.name, &request.architecture, &tree.control, &kind)?;
+    let prepared = began.elapsed().as_secs_f64();
+    let build = Build { context, request, tree: &tree, place: place(context, request, &tree), kind, base };
+    build.run(environments.mount_point()?, prepared)
+}
+
+/// `SUITE/SOURCE/VERSION/ARCHITECTURE` below the directory for results.
+fn place(context: &Context<'_>, request: &Request, tree: &Tree) -> PathBuf {
+    let below = [request.suite.name, &tree.changelog.source, tree.changelog.file_version(), &request.architecture];
+    below.iter().fold(context.path(&request.output), |path, name| path.join(name))
+}
+
+/// One build of a source for an architecture at a time.
+fn lock(context: &Context<'_>, tree: &Tree, request: &Request) -> Result<Held> {
+    let (source, architecture) = (&tree.changelog.source, &request.architecture);
+    let path = context.cache()?.join("locks").join(format!("{source}_{architecture}"));
+    let own = owner(&format!("builds {source} {} for {}", tree.changelog.version, request.suite.name));
+    match Held::alone(&path, &own)? {
+        Ok(held) => Ok(held),
+        Err(other) if request.wait => {
+            context.say(format!("waiting: {other}"));
+            Held::wait(&path, &own)
+        }
+        Err(other) => Err(Error::Locked(
+            Diagnostic::error(format!("{source} for {architecture} is being built: {other}"))
+                .hint("wait for it with --wait; a lock whose owner has died counts no longer"),
+        )),
+    }
+}
+
+struct Build<'a> {
+    context: &'a Context<'a>,
+    request: &'a Request,
+    tree: &'a Tree,
+    place: PathBuf,
+    kind: String,
+    base: Base,
+}
+
+impl Build<'_> {
+    fn run(&self, mount_point: PathBuf, prepared: f64) -> Result<Built> {
+        let began = Instant::now();
+        let part = self.beside("part");
+        apply::remove(&part)?;
+        apply::directory(&part)?;
+        let (step, environment) = self.step()?;
+        let command = step.command.clone();
+        let session = self.session(&part, mount_point, step)?;
+        let log = part.join("build.log");
+        self.context.say(format!("building {} {}", self.tree.changelog.source, self.tree.changelog.version));
+        let mut tell = |line: &str| self.context.line(line);
+        let ended = process::contained(&session.process()?, &log, self.request.limit, &mut tell)?;
+        let outputs = if ended.success() { outputs(&part)? } else { Vec::new() };
+        let mut manifest = Manifest {
+            schema: 1,
+            result: if ended.success() { "built".to_owned() } else { ended.to_string() },
+            source: self.tree.changelog.source.clone(),
+            version: self.tree.changelog.version.clone(),
+            suite: self.request.suite.name.to_owned(),
+            architecture: self.request.architecture.clone(),
+            tree: self.tree.digest.clone(),
+            commit: self.tree.commit.clone(),
+            generation: self.base.generation.clone(),
+            layers: self.base.names.clone(),
+            network: self.request.network,
+            command,
+            environment,
+            started: now().saturating_sub((prepared + began.elapsed().as_secs_f64()) as u64),
+            seconds: [("prepare", prepared), ("build", began.elapsed().as_secs_f64())].into(),
+            builder: env!("CARGO_PKG_VERSION"),
+            outputs,
+        };
+        let checked = if ended.success() { verify(&part) } else { Err(self.failure(&log, &ended)?) };
+        if let Err(error) = &checked {
+            if ended.success() {
+                manifest.result = error.diagnostics().first().map(ToString::to_string).unwrap_or_default();
+            }
+        }
+        apply::write(&part.join("manifest.json"), json(&manifest)?.as_bytes(), 0o644)?;
+        let directory = if checked.is_ok() { self.place.clone() } else { self.beside("failed") };
+        apply::remove(&directory)?;
+        apply::rename(&part, &directory)?;
+        Ok(Built { changes: checked?, directory, manifest })
+    }
+
+    /// A directory beside the one of the results.
+    fn beside(&self, suffix: &str) -> PathBuf {
+        self.place.with_file_name(format!("{}.{suffix}", self.request.architecture))
+    }
+
+    /// The build itself: what is run, and its variables.
+    fn step(&self) -> Result<(Step, BTreeMap<String, String>)> {
+        let environment = &self.context.environment;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let options = environment.text("DEB_BUILD_OPTIONS").map_or(format!("parallel={processors}"), str::to_owned);
+        let mut variables = BTreeMap::from([("DEB_BUILD_OPTIONS".to_owned(), options)]);
+        let profiles = environment.filled("DEB_BUILD_PROFILES");
+        variables.extend(profiles.map(|profiles| ("DEB_BUILD_PROFILES".to_owned(), profiles.to_owned())));
+        let kind = format!("--build={}", self.kind);
+        let command = ["dpkg-buildpackage", "-us", "-uc", &kind].map(str::to_owned).to_vec();
+        let directory = Path::new("/build/reproducible-path").join(self.tree.directory_name());
+        let step = Step { user: "builder".into(), directory, environment: variables.clone(), command };
+        Ok((step, variables))
+    }
+
+    fn session(&self, part: &Path, mount_point: PathBuf, step: Step) -> Result<Session> {
+        let bind = |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.into(), writable };
+        Ok(Session {
+            layers: self.base.layers.clone(),
+            upper: Upper::Memory(self.request.room.map_or_else(memory, Ok)?),
+            mount_point,
+            network: self.request.network,
+            binds: vec![
+                bind(&self.tree.path, "/run/source", false),
+                bind(&self.tree.origs, "/run/origs", false),
+                bind(part, "/run/result", true),
+            ],
+            commands: vec![Step::script(PREPARE, &[&self.tree.directory_name()]), step, Step::script(COLLECT, &[])],
+            processes: PROCESSES,
+            interactive: false,
+            boot: false,
+        })
+    }
+
+    fn failure(&self, log: &Path, ended: &Ended) -> Result<Error> {
+        let words = last_words(&input::bytes(log)?.unwrap_or_default());
+        let kept = self.beside("failed").join("build.log");
+        let what = format!("{} could not be built ({ended}): {words}", self.tree.changelog.source);
+        Ok(Diagnostic::error(what).hint(format!("the whole log is {}", kept.display())).into())
+    }
+}
+
+/// Every file that the session handed out.
+fn outputs(directory: &Path) -> Result<Vec<Output>> {
+    let mut outputs = Vec::new();
+    for name in input::names(directory)? {
+        let path = directory.join(&name);
+        if let Some(Kind::File { size, .. }) = input::kind(&path)?.filter(|_| name != "build.log") {
+            let file = name.to_string_lossy().into_owned();
+            outputs.push(Output { file, size, sha256: hex(&input::digest(&path)?) });
+        }
+    }
+    Ok(outputs)
+}
+
+/// The name of the .changes file, whose checksums must be those of the files.
+fn verify(directory: &Path) -> Result<String> {
+    let names = input::names(directory)?;
+    let changes = names.iter().map(|name| name.to_string_lossy().into_owned()).find(|name| name.ends_with(".changes"));
+    let changes = changes.ok_or_else(|| Error::failed("the build has left no .changes file"))?;
+    let text = input::text(&directory.join(&changes))?.unwrap_or_default();
+    for (file, sum) in checksums(&text, Path::new(&changes)) {
+        let path = directory.join(&file);
+        if input::kind(&path)?.is_none() || hex(&input::digest(&path)?) != sum {
+            return Err(Error::failed(format!("{file} is not the file that {changes} describes")));
+        }
+    }
+    Ok(changes)
+}
+
+/// `name → sha256` from Checksums-Sha256 (deb-changes(5)).
+pub fn checksums(text: &str, file: &Path) -> BTreeMap<String, String> {
+    let (paragraphs, _) = paragraph::parse(text, file);
+    let field = paragraphs.first().and_then(|one| one.get("Checksums-Sha256"));
+    let lines = field.map(|field| field.lines.as_slice()).unwrap_or_default();
+    lines
+        .iter()
+        .filter_map(|line| {
+            let mut words = line.text.split_whitespace();
+            let (sum, _, name) = (words.next()?, words.next()?, words.next()?);
+            // A name is never a path.
+            (!name.contains('/')).then(|| (name.to_owned(), sum.to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_read_from_changes() {
+        let text = "Format: 1.8\nChecksums-Sha256:\n aa 10 notes_1.0_all.deb\n bb 20 ../x\n cc 1 notes_1.0.dsc\nFiles:\n 00 10 web optional notes_1.0_all.deb\n";
+        let expected = [("notes_1.0.dsc", "cc"), ("notes_1.0_all.deb", "aa")];
+        let expected = expected.map(|(name, sum)| (name.to_owned(), sum.to_owned()));
+        assert_eq!(checksums(text, Path::new("x.changes")), BTreeMap::from(expected));
+    }
+}

@@ -1,0 +1,142 @@
+//! What every command of the driver works with.
+//!
+//! Owns the environment that its children get, where its caches lie, and how a
+//! command tells what it is doing. Prints nothing.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use crate::apply;
+use crate::debian::environment::Environment;
+use crate::error::{Diagnostic, Error, Result};
+use crate::plan::Process;
+
+/// Something worth telling while a command runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// What is being done.
+    Note(String),
+    /// A fault that does not end the command.
+    Warning(Diagnostic),
+    /// A line of a log as it grows.
+    Line(String),
+}
+
+/// What every command of the driver works with.
+pub struct Context<'a> {
+    /// The environment of this process.
+    pub environment: Environment,
+    /// The working directory, absolute.
+    pub directory: PathBuf,
+    /// Takes each [`Event`] as it happens.
+    pub tell: &'a dyn Fn(Event),
+}
+
+impl Context<'_> {
+    /// Tell what is being done.
+    pub fn say(&self, text: impl Into<String>) {
+        (self.tell)(Event::Note(text.into()));
+    }
+
+    /// Tell of a line that a log has got.
+    pub fn line(&self, text: &str) {
+        (self.tell)(Event::Line(text.to_owned()));
+    }
+
+    /// Tell of a fault that does not end the command.
+    pub fn warn(&self, diagnostic: Diagnostic) {
+        (self.tell)(Event::Warning(diagnostic));
+    }
+
+    /// `${XDG_CACHE_HOME:-~/.cache}/deb-build-app`, which may be deleted at any time.
+    pub fn cache(&self) -> Result<PathBuf> {
+        let home = || self.environment.filled("HOME").map(|home| Path::new(home).join(".cache"));
+        let base = self.environment.filled("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+        let base = base.ok_or_else(|| {
+            Error::from(
+                Diagnostic::error("neither XDG_CACHE_HOME nor HOME is set").hint("set one of them: caches lie there"),
+            )
+        })?;
+        Ok(self.directory.join(base).join("deb-build-app"))
+    }
+
+    /// The environment of children on the host: this process's, in the C locale,
+    /// without the variables by which git's hooks point to another repository and
+    /// without those that steer pip and uv.
+    pub fn children(&self) -> BTreeMap<OsString, OsString> {
+        let stray = |name: &str| name.starts_with("GIT_") || name.starts_with("PIP_") || name.starts_with("UV_");
+        let mut all = self.environment.all().clone();
+        all.retain(|name, _| !stray(&name.to_string_lossy()));
+        all.insert("LC_ALL".into(), "C.UTF-8".into());
+        all
+    }
+
+    /// Run a program of the host and return what it prints; a program that fails
+    /// is an error that names `what` it was to do and carries its last words.
+    pub fn output(&self, what: &str, process: Process) -> Result<Vec<u8>> {
+        let output = self.attempt(process)?;
+        if output.success {
+            return Ok(output.stdout);
+        }
+        Err(Diagnostic::error(format!("{what} failed ({}): {}", output.status, last_words(&output.stderr))).into())
+    }
+
+    /// Run a program of the host; that it fails is for the caller to judge.
+    pub fn attempt(&self, mut process: Process) -> Result<apply::Output> {
+        process.environment = self.children();
+        apply::capture(&process).map_err(|error| self.missing(&process, error))
+    }
+
+    /// An error at starting a program, with the package that has it.
+    fn missing(&self, process: &Process, error: Error) -> Error {
+        let program = process.program.to_string_lossy().into_owned();
+        let Error::Failed(mut faults) = error else { return error };
+        if let (Some(fault), Some((_, package))) =
+            (faults.first_mut(), PACKAGES.iter().find(|(name, _)| *name == program))
+        {
+            fault.hint = Some(format!("apt-get install {package}"));
+        }
+        Error::Failed(faults)
+    }
+
+    /// Debian's name of this machine's architecture.
+    pub fn architecture(&self) -> Result<String> {
+        let output = self.output("dpkg --print-architecture", Process::new("dpkg", ["--print-architecture"]))?;
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
+    }
+
+    /// A path of the command line, made absolute, without `.` and `..`.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        let mut clean = PathBuf::new();
+        for component in self.directory.join(path).components() {
+            match component {
+                Component::CurDir => {}
+                Component::ParentDir => drop(clean.pop()),
+                other => clean.push(other),
+            }
+        }
+        clean
+    }
+}
+
+/// Programs that not every machine has, and their packages.
+const PACKAGES: [(&str, &str); 9] = [
+    ("curl", "curl"),
+    ("git", "git"),
+    ("gpgv", "gpgv"),
+    ("ip", "iproute2"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("systemd-nspawn", "systemd-container"),
+    ("uv", "pipx && pipx install uv"),
+    ("unshare", "util-linux"),
+    ("xz", "xz-utils"),
+];
+
+/// The last lines that a program printed, joined: what a message has room for.
+pub fn last_words(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let tail = &lines[lines.len().saturating_sub(6)..];
+    if tail.is_empty() { "it said nothing".to_owned() } else { tail.join(" / ") }
+}

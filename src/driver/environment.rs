@@ -1,0 +1,507 @@
+//! Build environments: what sessions stand on.
+//!
+//! Owns the generations of each suite's minimal system, and the layers on top of
+//! them: the build tools, and one for each set of build dependencies. None of
+//! them changes once it is there; a session holds a lock on each one that it
+//! reads. A layer's name is the hash of what it was made from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::apply;
+use crate::debian::control::Control;
+use crate::error::{Diagnostic, Error, Result};
+use crate::helper::venv::distribution::{digest, hex};
+use crate::helper::venv::installer::ca_bundle;
+use crate::input;
+use crate::plan::Process;
+
+use super::context::Context;
+use super::fetch::json;
+use super::hold::{Held, Workroom};
+use super::process;
+use super::session::{Bind, Session, Step, Upper};
+
+const BOOTSTRAP: &str = include_str!("../../share/driver/bootstrap.sh");
+const TOOLS: &str = include_str!("../../share/driver/tools.sh");
+const DEPENDENCIES: &str = include_str!("../../share/driver/dependencies.sh");
+/// Most processes that an unprivileged user of a session may have.
+pub const PROCESSES: u64 = 4096;
+
+/// How an environment is made: what `env create` was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Codename of the suite.
+    pub suite: String,
+    /// Debian's name of the architecture.
+    pub architecture: String,
+    /// sources.list of the environment.
+    pub sources: String,
+    /// A directory or archive of a system to start from, instead of mmdebstrap.
+    pub from: Option<PathBuf>,
+    /// Packages of the archive that every build gets.
+    pub include: Vec<String>,
+    /// sha256 of each package file that every build gets, by file name.
+    pub debs: BTreeMap<String, String>,
+}
+
+/// One state of a suite's minimal system.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Generation {
+    /// Hash of the recipe and of the installed packages.
+    pub id: String,
+    /// Seconds since the epoch.
+    pub created: u64,
+    /// How many packages are installed.
+    pub packages: usize,
+}
+
+/// What is noted of a layer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Note {
+    /// Generation that it stands on.
+    pub generation: String,
+    /// What it is for: `tools`, `notes`, `lintian`.
+    pub purpose: String,
+    /// Seconds since the epoch.
+    pub created: u64,
+}
+
+/// A stack of directories to start sessions on, held while this value lives.
+pub struct Base {
+    /// Directories, the uppermost first.
+    pub layers: Vec<PathBuf>,
+    /// Generation of the minimal system.
+    pub generation: String,
+    /// Names of the layers, the lowest first.
+    pub names: Vec<String>,
+    held: Vec<Held>,
+}
+
+/// A row of `env list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// `trixie/amd64`.
+    pub environment: String,
+    /// What it is for.
+    pub purpose: String,
+    /// Its id.
+    pub id: String,
+    /// Seconds since it was made.
+    pub age: u64,
+    /// Bytes on disk.
+    pub size: u64,
+    /// Whether sessions started now stand on it.
+    pub current: bool,
+}
+
+/// The environments of a cache directory.
+pub struct Environments<'a> {
+    context: &'a Context<'a>,
+    root: PathBuf,
+}
+
+impl<'a> Environments<'a> {
+    /// Those of the context's cache.
+    pub fn new(context: &'a Context<'a>) -> Result<Self> {
+        Ok(Self { context, root: context.cache()?.join("environments") })
+    }
+
+    fn home(&self, suite: &str, architecture: &str) -> PathBuf {
+        self.root.join(format!("{suite}-{architecture}"))
+    }
+
+    /// Make an environment; `debs` are package files to install into it.
+    pub fn create(&self, mut recipe: Recipe, debs: &[PathBuf]) -> Result<Generation> {
+        let home = self.home(&recipe.suite, &recipe.architecture);
+        for deb in debs {
+            let path = self.context.path(deb);
+            let bytes =
+                input::bytes(&path)?.ok_or_else(|| Error::failed(format!("there is no file {}", deb.display())))?;
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            apply::write(&home.join("debs").join(&name), &bytes, 0o644)?;
+            recipe.debs.insert(name, hex(&input::digest(&path)?));
+        }
+        apply::write(&home.join("recipe.json"), json(&recipe)?.as_bytes(), 0o644)?;
+        let generation = self.generate(&recipe)?;
+        self.tools(&recipe.suite, &recipe.architecture)?;
+        Ok(generation)
+    }
+
+    /// Make the newest generation of an environment; `None` where nothing has changed.
+    pub fn update(&self, suite: &str, architecture: &str) -> Result<Option<Generation>> {
+        let recipe = self.recipe(suite, architecture)?;
+        let before = self.latest(suite, architecture)?.id;
+        let generation = self.generate(&recipe)?;
+        self.tools(suite, architecture)?;
+        Ok((generation.id != before).then_some(generation))
+    }
+
+    fn recipe(&self, suite: &str, architecture: &str) -> Result<Recipe> {
+        read(&self.home(suite, architecture).join("recipe.json"))?.ok_or_else(|| {
+            Diagnostic::error(format!("there is no environment {suite}/{architecture}"))
+                .hint(format!("make it: deb-build-app env create {suite} --arch {architecture}"))
+                .into()
+        })
+    }
+
+    fn latest(&self, suite: &str, architecture: &str) -> Result<Generation> {
+        let home = self.home(suite, architecture);
+        self.recipe(suite, architecture)?;
+        let id = input::text(&home.join("latest"))?.unwrap_or_default();
+        let found = read(&home.join("generations").join(id.trim()).join("generation.json"))?;
+        found.ok_or_else(|| {
+            Diagnostic::error(format!("the environment {suite}/{architecture} was never finished"))
+                .hint(format!("finish it: deb-build-app env update {suite} --arch {architecture}"))
+                .into()
+        })
+    }
+
+    fn generate(&self, recipe: &Recipe) -> Result<Generation> {
+        let home = self.home(&recipe.suite, &recipe.architecture);
+        let _one_at_a_time = Held::wait(&home.join("lock"), &owner("makes a generation"))?;
+        let work = Workroom::new(&home.join("work"))?;
+        self.context.say(format!("making {}/{}: this takes a minute or so", recipe.suite, recipe.architecture));
+        let (sources, options) = (work.path().join("sources.list"), work.path().join("apt.conf"));
+        apply::write(&sources, recipe.sources.as_bytes(), 0o644)?;
+        apply::write(&options, self.apt_options()?.as_bytes(), 0o644)?;
+        let from = recipe.from.clone().unwrap_or_default();
+        let words = [
+            Path::new(&recipe.suite),
+            Path::new(&recipe.architecture),
+            work.path(),
+            &sources,
+            &options,
+            &from,
+            ca_bundle(),
+        ];
+        let mut command = Process::new("sh", ["-euc", BOOTSTRAP, "bootstrap"]);
+        command.arguments.extend(words.iter().map(|word| word.as_os_str().to_owned()));
+        command.environment = self.context.children();
+        self.contained("making the system", &command, &work.path().join("log"))?;
+        let packages = input::text(&work.path().join("packages"))?.unwrap_or_default();
+        let id = digest([json(recipe)?.as_str(), &packages])[..12].to_owned();
+        let generation = Generation { id: id.clone(), created: now(), packages: packages.lines().count() };
+        let place = home.join("generations").join(&id);
+        if input::kind(&place)?.is_none() {
+            let note = work.path().join("generation.json");
+            apply::write(&note, json(&generation)?.as_bytes(), 0o644)?;
+            // The directory appears whole: its note is moved in first.
+            let ready = work.path().join("ready");
+            apply::directory(&ready)?;
+            apply::rename(&note, &ready.join("generation.json"))?;
+            apply::rename(&work.path().join("system"), &ready.join("root"))?;
+            apply::rename(&ready, &place)?;
+        }
+        apply::write(&home.join("latest"), format!("{id}\n").as_bytes(), 0o644)?;
+        read(&place.join("generation.json"))?.ok_or_else(|| Error::failed(format!("{} has vanished", place.display())))
+    }
+
+    /// How this machine reaches its mirror: proxies and dates, nothing else.
+    fn apt_options(&self) -> Result<String> {
+        let dump =
+            self.context.output("apt-config", Process::new("apt-config", ["dump", "--format", "%F \"%v\";%n"]))?;
+        let dump = String::from_utf8_lossy(&dump).into_owned();
+        let kept = |line: &&str| {
+            let names = [
+                "Acquire::http::Proxy ",
+                "Acquire::https::Proxy ",
+                "Acquire::Check-Valid-Until ",
+                "Acquire::Check-Date ",
+            ];
+            names.iter().any(|name| line.starts_with(name))
+        };
+        let own = "Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAPT::Install-Recommends \"false\";\n";
+        Ok(dump.lines().filter(kept).map(|line| format!("{line}\n")).collect::<String>() + own)
+    }
+
+    /// sources.list for a suite, from the mirror that this machine's apt uses.
+    pub fn sources(&self, suite: &str, mirror: Option<&str>) -> Result<String> {
+        if let Some(mirror) = mirror {
+            return Ok(format!("deb {mirror} {suite} main\n"));
+        }
+        let words = ["indextargets", "--format", "$(LABEL)|$(COMPONENT)|$(REPO_URI)", "Created-By: Packages"];
+        let rows = self.context.output("apt-get indextargets", Process::new("apt-get", words))?;
+        let rows = String::from_utf8_lossy(&rows).into_owned();
+        let of = |label: &str| {
+            rows.lines().find_map(|row| row.strip_prefix(label)?.strip_prefix("|main|")).map(str::to_owned)
+        };
+        let Some(main) = of("Debian") else {
+            return Err(Diagnostic::error("this machine's apt has no Debian archive to take the mirror from")
+                .hint("name one with --mirror, or run apt-get update")
+                .into());
+        };
+        let mut text = format!("deb {main} {suite} main\n");
+        if suite != "sid" {
+            text.push_str(&format!("deb {main} {suite}-updates main\n"));
+            text.extend(of("Debian-Security").map(|uri| format!("deb {uri} {suite}-security main\n")));
+        }
+        Ok(text)
+    }
+
+    /// The minimal system of an environment.
+    pub fn minimal(&self, suite: &str, architecture: &str) -> Result<Base> {
+        let generation = self.latest(suite, architecture)?;
+        let place = self.home(suite, architecture).join("generations").join(&generation.id);
+        let held = vec![Held::shared(&self.locks().join(&generation.id))?];
+        Ok(Base { layers: vec![place.join("root")], generation: generation.id, names: Vec::new(), held })
+    }
+
+    /// The minimal system with the build tools on top.
+    pub fn tools(&self, suite: &str, architecture: &str) -> Result<Base> {
+        let recipe = self.recipe(suite, architecture)?;
+        let minimal = self.minimal(suite, architecture)?;
+        let mut inputs = recipe.include.clone();
+        inputs.extend(recipe.debs.iter().map(|(name, sum)| format!("{name} {sum}")));
+        let mut words = recipe.include.clone();
+        words.extend(recipe.debs.keys().map(|name| format!("/run/debs/{name}")));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let debs = self.home(suite, architecture).join("debs");
+        let bind = Bind { from: debs.clone(), to: "/run/debs".into(), writable: false };
+        let binds = if recipe.debs.is_empty() { Vec::new() } else { vec![bind] };
+        self.layer(minimal, "tools", &inputs, Step::script(TOOLS, &words), binds)
+    }
+
+    /// The build tools with what a source's debian/control asks for on top. `kind`
+    /// is dpkg-buildpackage's `--build`.
+    pub fn dependencies(&self, suite: &str, architecture: &str, control: &Control, kind: &str) -> Result<Base> {
+        let tools = self.tools(suite, architecture)?;
+        let fields = [
+            "Build-Depends",
+            "Build-Depends-Arch",
+            "Build-Depends-Indep",
+            "Build-Conflicts",
+            "Build-Conflicts-Arch",
+            "Build-Conflicts-Indep",
+        ];
+        let mut inputs = Vec::new();
+        let mut text = format!(
+            "Source: {}\nMaintainer: nobody <nobody@localhost>\nStandards-Version: 4.6.2\n",
+            control.source.name
+        );
+        for field in fields {
+            let value =
+                control.source.field(field).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+            if !value.is_empty() {
+                text.push_str(&format!("{field}: {value}\n"));
+            }
+            inputs.push(value);
+        }
+        text.push_str(&format!("\nPackage: {}\nArchitecture: any\nDescription: stand-in\n", control.source.name));
+        let options: &[&str] = match kind {
+            "any" => &["--arch-only"],
+            "all" => &["--indep-only"],
+            _ => &[],
+        };
+        inputs.extend(options.iter().map(|option| (*option).to_owned()));
+        let work = Workroom::new(&self.root.join("work"))?;
+        apply::write(&work.path().join("source/debian/control"), text.as_bytes(), 0o644)?;
+        let bind = Bind { from: work.path().join("source"), to: "/run/source".into(), writable: false };
+        self.layer(tools, &control.source.name, &inputs, Step::script(DEPENDENCIES, options), vec![bind])
+    }
+
+    /// A layer on top of `base`, from the cache or made now by running `step`
+    /// with the network. `inputs` are all that decides what it becomes.
+    pub fn layer(
+        &self,
+        mut base: Base,
+        purpose: &str,
+        inputs: &[String],
+        step: Step,
+        binds: Vec<Bind>,
+    ) -> Result<Base> {
+        let parent = base.names.last().unwrap_or(&base.generation).clone();
+        let lines = [parent.as_str(), &step.command[2]].into_iter().chain(inputs.iter().map(String::as_str));
+        let name = digest(lines)[..12].to_owned();
+        let place = self.root.join("layers").join(&name);
+        base.held.push(Held::shared(&self.locks().join(&name))?);
+        if input::kind(&place)?.is_none() {
+            let _one_at_a_time = Held::wait(&self.locks().join(format!("{name}.making")), &owner("makes a layer"))?;
+            if input::kind(&place)?.is_none() {
+                self.make_layer(&base, purpose, &place, step, binds)?;
+            }
+        } else {
+            apply::touch(&place.join("layer.json"))?;
+        }
+        base.layers.insert(0, place.join("upper"));
+        base.names.push(name);
+        Ok(base)
+    }
+
+    fn make_layer(&self, base: &Base, purpose: &str, place: &Path, step: Step, binds: Vec<Bind>) -> Result<()> {
+        self.context.say(format!("installing what {purpose} needs"));
+        let work = Workroom::new(&self.root.join("layers/work"))?;
+        let top = work.path().join("layer");
+        apply::directory(&top)?;
+        let session = Session {
+            layers: base.layers.clone(),
+            upper: Upper::Directory(top.clone()),
+            mount_point: self.mount_point()?,
+            network: true,
+            binds,
+            commands: vec![step],
+            processes: PROCESSES,
+            interactive: false,
+            boot: false,
+        };
+        self.contained(&format!("installing what {purpose} needs"), &session.process()?, &work.path().join("log"))?;
+        apply::remove(&top.join("work"))?;
+        let note = Note { generation: base.generation.clone(), purpose: purpose.to_owned(), created: now() };
+        apply::write(&top.join("layer.json"), json(&note)?.as_bytes(), 0o644)?;
+        apply::rename(&top, place)
+    }
+
+    fn contained(&self, what: &str, command: &Process, log: &Path) -> Result<()> {
+        let ended = process::contained(command, log, Some(Duration::from_secs(3600)), &mut |_| {})?;
+        if ended.success() {
+            return Ok(());
+        }
+        let words = input::bytes(log)?.unwrap_or_default();
+        Err(Diagnostic::error(format!("{what} failed ({ended}): {}", super::context::last_words(&words)))
+            .hint("see the messages above; is the mirror reachable?")
+            .into())
+    }
+
+    /// An empty directory for sessions to mount on.
+    pub fn mount_point(&self) -> Result<PathBuf> {
+        let path = self.root.join("mount");
+        apply::directory(&path)?;
+        Ok(path)
+    }
+
+    fn locks(&self) -> PathBuf {
+        self.root.join("locks")
+    }
+
+    /// Remove the uppermost layer of a base that nobody will ask for again, unless
+    /// another session is using it.
+    pub fn forget(&self, mut base: Base) -> Result<()> {
+        let Some(name) = base.names.pop() else { return Ok(()) };
+        drop(base);
+        if let Ok(_held) = Held::alone(&self.locks().join(&name), &owner("removes it"))? {
+            self.discard(&self.root.join("layers").join(&name))?;
+        }
+        Ok(())
+    }
+
+    /// Every generation and layer.
+    pub fn list(&self) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        let mut of_generation = BTreeMap::new();
+        for recipe in self.recipes()? {
+            let home = self.home(&recipe.suite, &recipe.architecture);
+            let latest = input::text(&home.join("latest"))?.unwrap_or_default().trim().to_owned();
+            for name in input::names(&home.join("generations"))? {
+                let place = home.join("generations").join(&name);
+                let Some(generation) = read::<Generation>(&place.join("generation.json"))? else { continue };
+                let environment = format!("{}/{}", recipe.suite, recipe.architecture);
+                let current = generation.id == latest;
+                of_generation.insert(generation.id.clone(), (environment.clone(), current));
+                let purpose = format!("minimal system, {} packages", generation.packages);
+                let age = now().saturating_sub(generation.created);
+                rows.push(Row { environment, purpose, id: generation.id, age, size: self.size(&place)?, current });
+            }
+        }
+        for name in input::names(&self.root.join("layers"))? {
+            let place = self.root.join("layers").join(&name);
+            let Some(note) = read::<Note>(&place.join("layer.json"))? else { continue };
+            let gone = ("none".to_owned(), false);
+            let (environment, current) = of_generation.get(&note.generation).cloned().unwrap_or(gone);
+            let age = now().saturating_sub(note.created);
+            let id = name.to_string_lossy().into_owned();
+            rows.push(Row { environment, purpose: note.purpose, id, age, size: self.size(&place)?, current });
+        }
+        rows.sort_by(|a, b| (&a.environment, &a.purpose, &a.id).cmp(&(&b.environment, &b.purpose, &b.id)));
+        Ok(rows)
+    }
+
+    fn recipes(&self) -> Result<Vec<Recipe>> {
+        let names = input::names(&self.root)?;
+        names.iter().filter_map(|name| read(&self.root.join(name).join("recipe.json")).transpose()).collect()
+    }
+
+    fn size(&self, path: &Path) -> Result<u64> {
+        let words = ["-s".into(), "-B1".into(), "--".into(), path.as_os_str().to_owned()];
+        let output = self.context.output("du", Process::new::<std::ffi::OsString>("du", words))?;
+        let text = String::from_utf8_lossy(&output).into_owned();
+        Ok(text.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default())
+    }
+
+    /// Remove an environment with all that stands on it.
+    pub fn remove(&self, suite: &str, architecture: &str) -> Result<()> {
+        self.recipe(suite, architecture)?;
+        let home = self.home(suite, architecture);
+        let mut locks = Vec::new();
+        for name in input::names(&home.join("generations"))? {
+            let name = name.to_string_lossy().into_owned();
+            let lock = Held::alone(&self.locks().join(&name), &owner("removes it"))?;
+            locks.push(lock.map_err(|_| {
+                Error::Locked(
+                    Diagnostic::error(format!("{suite}/{architecture} is in use")).hint("wait for its sessions to end"),
+                )
+            })?);
+        }
+        self.discard(&home)?;
+        self.collect(u64::MAX).map(|_| ())
+    }
+
+    /// Remove generations that are not the latest, layers of generations that are
+    /// gone or no longer the latest, and layers not used for `keep` seconds. What
+    /// a session holds stays. Returns how many were removed.
+    pub fn collect(&self, keep: u64) -> Result<usize> {
+        let mut removed = 0;
+        for row in self.list()? {
+            let layer = self.root.join("layers").join(&row.id);
+            let is_layer = input::kind(&layer)?.is_some();
+            let path = if is_layer { layer } else { self.home_of(&row.environment).join("generations").join(&row.id) };
+            let unused = is_layer && age(&path.join("layer.json"))? > keep;
+            if row.current && !unused {
+                continue;
+            }
+            if let Ok(_held) = Held::alone(&self.locks().join(&row.id), &owner("removes it"))? {
+                self.discard(&path)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn home_of(&self, environment: &str) -> PathBuf {
+        self.root.join(environment.replace('/', "-"))
+    }
+
+    /// Out of the way at once, then removed; never into another file system.
+    fn discard(&self, path: &Path) -> Result<()> {
+        let work = Workroom::new(&self.root.join("work"))?;
+        apply::rename(path, &work.path().join("gone"))?;
+        let words = ["-rf", "--one-file-system", "--", "gone"];
+        self.context.output("rm", Process::new("rm", words).directory(work.path())).map(|_| ())
+    }
+}
+
+/// What a lock says of its owner.
+pub fn owner(what: &str) -> String {
+    format!("process {} {what}, since {}", std::process::id(), now())
+}
+
+/// Seconds since the epoch.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+fn age(path: &Path) -> Result<u64> {
+    let modified = input::modified(path)?;
+    Ok(SystemTime::now().duration_since(modified).map_or(0, |time| time.as_secs()))
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let Some(text) = input::text(path)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        Diagnostic::error(format!("{} cannot be read: {error}", path.display()))
+            .hint("remove the environment and make it anew")
+            .into()
+    })
+}

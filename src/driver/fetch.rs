@@ -1,0 +1,351 @@
+//! `fetch`: from a git ref or a release archive to an orig tarball.
+//!
+//! Owns what an orig tarball is called and what is noted about where it came
+//! from. The tarball of a release archive is that archive, byte for byte; the
+//! one of a git ref is made anew, always with the same bytes.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::apply;
+use crate::error::{Diagnostic, Error, Result};
+use crate::helper::venv::distribution::hex;
+use crate::input;
+use crate::plan::Process;
+
+use super::archive;
+use super::context::Context;
+use super::git::{Repository, Wanted};
+use super::source::{self, Changelog, Compression};
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// A tag, branch or commit; what is checked out where absent.
+    pub wanted: Option<Wanted>,
+    /// Path or URL of the repository.
+    pub repository: String,
+    /// A release archive instead: path or URL.
+    pub archive: Option<String>,
+    /// What the archive's sha256 must be.
+    pub sha256: Option<String>,
+    /// A detached signature of the archive: path or URL.
+    pub signature: Option<String>,
+    /// Keys that may have signed.
+    pub keyring: Option<PathBuf>,
+    /// Fail unless the signature is good.
+    pub verify: bool,
+    /// Take what is committed although files differ from it.
+    pub allow_dirty: bool,
+    /// Name of the source package.
+    pub name: Option<String>,
+    /// Upstream version.
+    pub version: Option<String>,
+    /// How the tarball of a git ref is compressed.
+    pub compression: Option<Compression>,
+    /// Directory for the tarball.
+    pub output: PathBuf,
+}
+
+/// Where a tarball came from: the file beside it, `…​.orig.tar.xz.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Provenance {
+    /// Version of this file's form.
+    pub schema: u32,
+    /// Name of the tarball.
+    pub file: String,
+    /// Its sha256.
+    pub sha256: String,
+    /// Its bytes.
+    pub size: usize,
+    /// Path or URL of the repository or archive.
+    pub from: String,
+    /// Full commit id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The tag asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// `none`, `good KEY` or `not verified: …`.
+    pub signature: String,
+    /// `path commit` of each submodule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub submodules: Vec<String>,
+}
+
+/// What `fetch` leaves.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The tarball.
+    pub path: PathBuf,
+    /// Source package.
+    pub source: String,
+    /// Upstream version.
+    pub version: String,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// Make the tarball, or find that the same one is there.
+pub fn fetch(context: &Context<'_>, request: &Request) -> Result<Fetched> {
+    match &request.archive {
+        Some(archive) => from_archive(context, request, archive),
+        None => from_git(context, request),
+    }
+}
+
+fn from_git(context: &Context<'_>, request: &Request) -> Result<Fetched> {
+    let repository = Repository::open(context, &request.repository)?;
+    refuse_dirt(&repository, request.allow_dirty)?;
+    let wanted = request.wanted.clone().unwrap_or(Wanted::Head);
+    let commit = repository.commit(&wanted)?;
+    let tag = match &wanted {
+        Wanted::Tag(tag) => Some(tag.clone()),
+        _ => None,
+    };
+    let signature = tag.as_ref().map_or(Ok("none".to_owned()), |tag| repository.signature(tag))?;
+    demand(request, &signature)?;
+    let (name, version) = identity(context, &repository, request, &commit, tag.as_deref())?;
+    context.say(format!("archiving {} {version} at {}", name, &commit[..commit.len().min(12)]));
+    let (parts, submodules) = repository.tree(&commit)?;
+    let bytes = archive::join(&parts, &format!("{name}-{version}"), repository.time(&commit)?)?;
+    let compression = request.compression.unwrap_or(Compression::Xz);
+    let bytes = compress(context, bytes, compression)?;
+    let submodules = submodules.iter().map(|one| format!("{} {}", one.path.display(), one.commit)).collect();
+    let provenance = Provenance {
+        schema: 1,
+        file: source::orig_name(&name, &version, compression),
+        sha256: sha256(&bytes),
+        size: bytes.len(),
+        from: request.repository.clone(),
+        commit: Some(commit),
+        tag,
+        signature,
+        submodules,
+    };
+    place(context, request, name, version, &bytes, provenance)
+}
+
+/// Fail where the work tree differs from its last commit, unless that is allowed.
+pub fn refuse_dirt(repository: &Repository<'_>, allowed: bool) -> Result<()> {
+    if allowed {
+        return Ok(());
+    }
+    match repository.dirt()? {
+        None => Ok(()),
+        Some(dirt) => Err(Diagnostic::error(format!("the work tree has changes that are not committed: {dirt}"))
+            .hint("commit or stash them, or use --allow-dirty: only what is committed is taken")
+            .into()),
+    }
+}
+
+/// Name and upstream version: what was asked for, else debian/changelog's, else the tag's and the project's.
+fn identity(
+    context: &Context<'_>,
+    repository: &Repository<'_>,
+    request: &Request,
+    commit: &str,
+    tag: Option<&str>,
+) -> Result<(String, String)> {
+    let committed = repository.file(commit, "debian/changelog")?;
+    let text = match committed {
+        Some(text) => Some(text),
+        None => input::text(&context.directory.join("debian/changelog"))?,
+    };
+    let changelog = text.as_deref().and_then(Changelog::parse);
+    let project = || -> Result<Option<String>> {
+        let text = repository.file(commit, "pyproject.toml")?;
+        let table = text.and_then(|text| text.parse::<toml::Table>().ok());
+        Ok(table.and_then(|table| Some(table.get("project")?.get("name")?.as_str()?.to_owned())))
+    };
+    let name = match (&request.name, &changelog) {
+        (Some(name), _) => Some(name.clone()),
+        (None, Some(changelog)) => Some(changelog.source.clone()),
+        (None, None) => project()?.or_else(|| directory_name(context, &request.repository)),
+    };
+    let name = name.as_deref().and_then(source::package_name).ok_or_else(|| {
+        Error::from(
+            Diagnostic::error("the source package has no name").hint("give it with --name, or write debian/changelog"),
+        )
+    })?;
+    let of_tag = tag.and_then(|tag| source::version_of_tag(tag, &name));
+    let of_changelog = changelog.as_ref().map(|changelog| changelog.upstream().to_owned());
+    if let (None, Some(tag), Some(one)) = (&request.version, &of_tag, &of_changelog) {
+        if tag != one {
+            context.warn(
+                Diagnostic::warning(format!("the tag says version {tag}, debian/changelog says {one}"))
+                    .hint("the tag's is taken; add an entry to debian/changelog: dch -v"),
+            );
+        }
+    }
+    let version = request.version.clone().or(of_tag).or(of_changelog).ok_or_else(|| {
+        Error::from(
+            Diagnostic::error(
+                "the upstream version is not known: there is no debian/changelog, and no tag that names one",
+            )
+            .hint("give it with --upstream-version"),
+        )
+    })?;
+    Ok((name, version))
+}
+
+fn directory_name(context: &Context<'_>, repository: &str) -> Option<String> {
+    let path = if repository == "." { context.directory.clone() } else { PathBuf::from(repository) };
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    Some(name.trim_end_matches(".git").to_owned())
+}
+
+fn from_archive(context: &Context<'_>, request: &Request, archive: &str) -> Result<Fetched> {
+    let bytes = read(context, archive)?;
+    let digest = sha256(&bytes);
+    if let Some(expected) = request.sha256.as_deref().map(str::to_lowercase).filter(|expected| *expected != digest) {
+        return Err(Diagnostic::error(format!("{archive} has sha256 {digest}, not {expected}"))
+            .hint("the archive is another one than you checked: ask upstream which is right")
+            .into());
+    }
+    let compression = Compression::of(&bytes).ok_or_else(|| {
+        Error::from(
+            Diagnostic::error(format!("{archive} is no tar archive compressed with gzip, bzip2 or xz"))
+                .hint("dpkg-source takes no other as orig tarball: repack it, see mk-origtargz(1)"),
+        )
+    })?;
+    let signature = match &request.signature {
+        Some(signature) => verify(context, request, &bytes, signature)?,
+        None => "none".to_owned(),
+    };
+    demand(request, &signature)?;
+    let file = archive.rsplit('/').next().unwrap_or_default();
+    let file = file.split(['?', '#']).next().unwrap_or_default();
+    let own = source::of_archive(file);
+    let changelog = input::text(&context.directory.join("debian/changelog"))?.as_deref().and_then(Changelog::parse);
+    let name = request.name.clone().or(changelog.map(|one| one.source)).or(own.as_ref().map(|own| own.0.clone()));
+    let version = request.version.clone().or(own.map(|own| own.1));
+    let (Some(name), Some(version)) = (name, version) else {
+        return Err(Diagnostic::error(format!("'{file}' does not say name and version"))
+            .hint("give them with --name and --upstream-version")
+            .into());
+    };
+    let provenance = Provenance {
+        schema: 1,
+        file: source::orig_name(&name, &version, compression),
+        sha256: digest,
+        size: bytes.len(),
+        from: archive.to_owned(),
+        commit: None,
+        tag: None,
+        signature,
+        submodules: Vec::new(),
+    };
+    place(context, request, name, version, &bytes, provenance)
+}
+
+/// A file's bytes, or those at a URL.
+fn read(context: &Context<'_>, place: &str) -> Result<Vec<u8>> {
+    if place.contains("://") {
+        context.say(format!("downloading {place}"));
+        return download(context, place);
+    }
+    let path = context.path(Path::new(place));
+    input::bytes(&path)?.ok_or_else(|| Error::failed(format!("there is no file {place}")))
+}
+
+/// The bytes at a URL, through curl.
+pub fn download(context: &Context<'_>, url: &str) -> Result<Vec<u8>> {
+    let words =
+        ["--fail", "--silent", "--show-error", "--location", "--proto", "=https,http,file", "--retry", "2", "--"];
+    context.output(&format!("downloading {url}"), Process::new("curl", words.into_iter().chain([url])))
+}
+
+fn verify(context: &Context<'_>, request: &Request, bytes: &[u8], signature: &str) -> Result<String> {
+    let Some(keyring) = &request.keyring else {
+        return Err(Error::Usage(
+            Diagnostic::error("--signature needs --keyring").hint("debian/upstream/signing-key.asc is usual"),
+        ));
+    };
+    let work = context.cache()?.join(format!("verify-{}", std::process::id()));
+    let result = (|| {
+        let key = input::bytes(&context.path(keyring))?
+            .ok_or_else(|| Error::failed(format!("there is no keyring {}", keyring.display())))?;
+        let key = if key.starts_with(b"-----BEGIN") { dearmour(context, key)? } else { key };
+        apply::write(&work.join("keyring.gpg"), &key, 0o600)?;
+        apply::write(&work.join("signature"), &read(context, signature)?, 0o600)?;
+        apply::write(&work.join("data"), bytes, 0o600)?;
+        let words = ["--status-fd", "1", "--keyring", "./keyring.gpg", "signature", "data"];
+        context.attempt(Process::new("gpgv", words).directory(&work))
+    })();
+    apply::remove(&work)?;
+    let output = result?;
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    match words.lines().find_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG ")?.split(' ').next()) {
+        Some(key) if output.success => Ok(format!("good {key}")),
+        _ => {
+            Err(Diagnostic::error(format!("the signature is not good: {}", super::context::last_words(&output.stderr)))
+                .hint("the archive or its signature is not what upstream published, or the keyring lacks the key")
+                .into())
+        }
+    }
+}
+
+fn dearmour(context: &Context<'_>, key: Vec<u8>) -> Result<Vec<u8>> {
+    context.output("gpg --dearmor", Process::new("gpg", ["--batch", "--dearmor"]).input(key))
+}
+
+fn demand(request: &Request, signature: &str) -> Result<()> {
+    if !request.verify || signature.starts_with("good") {
+        return Ok(());
+    }
+    let what =
+        if signature == "none" { "there is no signature".to_owned() } else { format!("the signature is {signature}") };
+    Err(Diagnostic::error(what).hint("import the signer's key, or leave --verify out").into())
+}
+
+fn compress(context: &Context<'_>, bytes: Vec<u8>, compression: Compression) -> Result<Vec<u8>> {
+    // One thread: the bytes depend on their number. -n: no name and time in gzip's header.
+    let (program, words): (_, &[&str]) = match compression {
+        Compression::Gzip => ("gzip", &["-9", "-n", "-c"]),
+        Compression::Bzip2 => ("bzip2", &["-9", "-c"]),
+        Compression::Xz => ("xz", &["-6", "--threads=1", "-c"]),
+    };
+    context.output(program, Process::new(program, words.iter().copied()).input(bytes))
+}
+
+/// Write the tarball and its provenance, unless another one of this name is there.
+fn place(
+    context: &Context<'_>,
+    request: &Request,
+    source: String,
+    version: String,
+    bytes: &[u8],
+    provenance: Provenance,
+) -> Result<Fetched> {
+    let path = context.path(&request.output).join(&provenance.file);
+    match input::bytes(&path)? {
+        Some(there) if there == bytes => {
+            context.say(format!("{} is there already, with the same bytes", path.display()))
+        }
+        Some(_) => {
+            return Err(Diagnostic::error(format!("{} is there already, with other bytes", path.display()))
+                .hint(
+                    "an orig tarball never changes once it is published: remove it if it was not, or raise the version",
+                )
+                .into());
+        }
+        None => apply::write(&path, bytes, 0o644)?,
+    }
+    let note = path.with_file_name(format!("{}.json", provenance.file));
+    apply::write(&note, json(&provenance)?.as_bytes(), 0o644)?;
+    Ok(Fetched { path, source, version, provenance })
+}
+
+/// Pretty JSON with a new line at the end.
+pub fn json(value: &impl Serialize) -> Result<String> {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
+    Ok(text + "\n")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    hex(&Sha256::digest(bytes))
+}

@@ -1,0 +1,155 @@
+//! Locks of the driver: flock(2) on files, which the kernel lets go when their
+//! owner dies, however it dies.
+//!
+//! Owns every lock and who is said to hold it. A lock file is never removed
+//! while it may be held.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::apply;
+use crate::error::{Error, Result};
+
+/// A lock; it ends with this value.
+#[derive(Debug)]
+pub struct Held {
+    file: Flock<File>,
+}
+
+impl Held {
+    /// Hold `path` alone. `Err` with what the holder says of itself where it is
+    /// held by another process.
+    pub fn alone(path: &Path, owner: &str) -> Result<std::result::Result<Self, String>> {
+        Ok(match take(path, FlockArg::LockExclusiveNonblock)? {
+            Ok(mut held) => {
+                held.sign(path, owner)?;
+                Ok(held)
+            }
+            Err(mut file) => {
+                let mut text = String::new();
+                // The holder may be writing its name just now: then there is none yet.
+                file.read_to_string(&mut text).map_err(|error| Error::io("read", path, &error))?;
+                Err(text.trim().to_owned())
+            }
+        })
+    }
+
+    /// Hold `path` alone, and wait for it as long as it takes.
+    pub fn wait(path: &Path, owner: &str) -> Result<Self> {
+        match take(path, FlockArg::LockExclusive)? {
+            Ok(mut held) => {
+                held.sign(path, owner)?;
+                Ok(held)
+            }
+            Err(_) => Err(Error::failed(format!("cannot wait for the lock {}", path.display()))),
+        }
+    }
+
+    /// Hold `path` together with others.
+    pub fn shared(path: &Path) -> Result<Self> {
+        take(path, FlockArg::LockShared)?
+            .map_err(|_| Error::failed(format!("cannot wait for the lock {}", path.display())))
+    }
+
+    fn sign(&mut self, path: &Path, owner: &str) -> Result<()> {
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(owner.as_bytes())
+        };
+        write(&mut self.file).map_err(|error| Error::io("write", path, &error))
+    }
+}
+
+fn take(path: &Path, how: FlockArg) -> Result<std::result::Result<Held, File>> {
+    if let Some(parent) = path.parent() {
+        apply::directory(parent)?;
+    }
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let mut file = file.map_err(|error| Error::io("open", path, &error))?;
+    loop {
+        match Flock::lock(file, how) {
+            Ok(file) => return Ok(Ok(Held { file })),
+            Err((same, nix::errno::Errno::EINTR)) => file = same,
+            Err((same, nix::errno::Errno::EWOULDBLOCK)) => return Ok(Err(same)),
+            Err((_, errno)) => return Err(Error::io("lock", path, &errno.into())),
+        }
+    }
+}
+
+/// A directory of this run's own. It goes with this value; what a killed run
+/// left is removed by the next one.
+#[derive(Debug)]
+pub struct Workroom {
+    path: PathBuf,
+    held: Option<Held>,
+}
+
+impl Workroom {
+    /// A new one below `parent`; those whose owners are dead are removed.
+    pub fn new(parent: &Path) -> Result<Self> {
+        apply::directory(parent)?;
+        let _one_at_a_time = Held::wait(&parent.join(".lock"), "")?;
+        for name in crate::input::names(parent)? {
+            let path = parent.join(&name);
+            if name != ".lock" && Held::alone(&path.join("lock"), "")?.is_ok() {
+                apply::remove(&path)?;
+            }
+        }
+        let mut number = 0;
+        let path = loop {
+            let path = parent.join(format!("{}.{number}", std::process::id()));
+            if crate::input::kind(&path)?.is_none() {
+                break path;
+            }
+            number += 1;
+        };
+        let held = Held::shared(&path.join("lock"))?;
+        Ok(Self { path, held: Some(held) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Workroom {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next run.
+        let _ = apply::remove(&self.path);
+        self.held.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::is_directory;
+
+    #[test]
+    fn a_second_holder_learns_who_the_first_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notes_amd64.lock");
+        let first = Held::alone(&path, "process 7").unwrap().unwrap();
+        assert_eq!(Held::alone(&path, "process 8").unwrap().unwrap_err(), "process 7");
+        drop(first);
+        assert!(Held::alone(&path, "process 8").unwrap().is_ok());
+    }
+
+    #[test]
+    fn rooms_of_the_dead_are_swept_and_those_of_the_living_stay() {
+        let parent = tempfile::tempdir().unwrap();
+        let living = Workroom::new(parent.path()).unwrap();
+        let dead = parent.path().join("99.0");
+        apply::directory(&dead).unwrap();
+        let other = Workroom::new(parent.path()).unwrap();
+        assert!(is_directory(living.path()) && is_directory(other.path()) && !is_directory(&dead));
+        let path = other.path().to_owned();
+        drop(other);
+        assert!(!is_directory(&path));
+    }
+}

@@ -1,0 +1,140 @@
+//! Children that run for long: their output goes to a log as it comes, they have
+//! a time limit, and they die with the driver.
+//!
+//! Owns starting and ending them. What a child in namespaces does there is
+//! [`super::session`]'s.
+
+#![expect(clippy::disallowed_methods, reason = "it starts children and writes their logs")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::plan::Process;
+
+/// How a child ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It was ended at its time limit.
+    TimeLimit(Duration),
+}
+
+impl Ended {
+    /// Whether it ended with status 0.
+    pub fn success(&self) -> bool {
+        *self == Self::Status(0)
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "exit status {status}"),
+            Self::Signal(number) => write!(f, "signal {number}"),
+            Self::TimeLimit(limit) => write!(f, "ended at its time limit of {} s", limit.as_secs()),
+        }
+    }
+}
+
+/// What kills a child's whole process tree when the driver dies: words to put
+/// before a command. unshare kills what it has started when it dies itself.
+pub const CONTAINED: [&str; 9] = [
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    "--mount",
+    "--propagation=private",
+    "--pid",
+    "--fork",
+    "--kill-child=KILL",
+];
+
+/// Run a child in a process namespace of its own; `log` gets what it prints, and
+/// `line` each line. Its standard input is a pipe that closes when the driver dies.
+pub fn contained(process: &Process, log: &Path, limit: Option<Duration>, line: &mut dyn FnMut(&str)) -> Result<Ended> {
+    let failed = |error: std::io::Error| Error::io("run", Path::new(&process.program), &error);
+    let pipe = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
+    let (reader, writer) = (File::from(pipe.0), pipe.1);
+    let mut command = Command::new(CONTAINED[0]);
+    command.args(&CONTAINED[1..]).arg(&process.program).args(&process.arguments);
+    command.env_clear().envs(&process.environment);
+    command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+    let mut child = command.spawn().map_err(failed)?;
+    // The command holds the pipe's other end: without it, the end is never seen.
+    drop(command);
+    let (sender, receiver) = mpsc::channel();
+    let file = File::options().create(true).append(true).open(log).map_err(|error| Error::io("write", log, &error))?;
+    let copier = std::thread::spawn(move || copy(reader, file, &sender));
+    let deadline = limit.map(|limit| std::time::Instant::now() + limit);
+    let mut late = false;
+    loop {
+        let next = match deadline.filter(|_| !late) {
+            Some(at) => receiver.recv_timeout(at.saturating_duration_since(std::time::Instant::now())),
+            None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+        };
+        match next {
+            Ok(text) => line(&text),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                late = true;
+                child.kill().map_err(failed)?;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let ended = wait(&mut child).map_err(failed)?;
+    match copier.join() {
+        Ok(result) => result.map_err(|error| Error::io("write", log, &error))?,
+        Err(_) => return Err(Error::failed("the log's writer panicked")),
+    }
+    Ok(match limit {
+        Some(limit) if late => Ended::TimeLimit(limit),
+        _ => ended,
+    })
+}
+
+/// Run a child of a contained kind on this terminal.
+pub fn interactive(process: &Process) -> Result<Ended> {
+    let failed = |error: std::io::Error| Error::io("run", Path::new(&process.program), &error);
+    let mut command = Command::new(CONTAINED[0]);
+    command.args(&CONTAINED[1..]).arg(&process.program).args(&process.arguments);
+    command.env_clear().envs(&process.environment);
+    wait(&mut command.spawn().map_err(failed)?).map_err(failed)
+}
+
+fn wait(child: &mut Child) -> std::io::Result<Ended> {
+    use std::os::unix::process::ExitStatusExt;
+    let status = child.wait()?;
+    Ok(status.code().map_or_else(|| Ended::Signal(status.signal().unwrap_or_default()), Ended::Status))
+}
+
+/// Copy to the log until nobody can write any more: every process is gone then.
+fn copy(mut from: impl Read, mut log: File, lines: &mpsc::Sender<String>) -> std::io::Result<()> {
+    let mut buffer = [0; 1 << 14];
+    let mut rest = Vec::new();
+    loop {
+        let read = from.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        log.write_all(&buffer[..read])?;
+        rest.extend_from_slice(&buffer[..read]);
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            // Nobody may be listening any more; the log is what counts.
+            let _ = lines.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+        }
+        // A line without an end must not fill the memory.
+        if rest.len() > 1 << 16 {
+            rest.clear();
+        }
+    }
+}

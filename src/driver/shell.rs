@@ -1,0 +1,282 @@
+//! The shell of deb-build-app: arguments → command → messages and exit status.
+//!
+//! Owns the one reading of the process environment and everything that is
+//! printed. Exit status 0: done. 1: failed. 2: wrong command line. 75: locked.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::debian::environment::Environment;
+use crate::error::{Error, Result};
+use crate::message::Printer;
+
+use super::check::Check;
+use super::cli::{
+    Arguments, Build, Checking, Command, Compression, Env, Fetch, New, Ref, Shell, Suites, Vendor, Which,
+};
+use super::context::{Context, Event};
+use super::environment::{Environments, Recipe, Row};
+use super::git::Wanted;
+use super::target::Suite;
+use super::{build, check, fetch, lock, new, session, shell_session, source, vendor};
+
+/// Name in messages.
+const TOOL: &str = "deb-build-app";
+
+/// `main` of deb-build-app.
+pub fn main() -> ExitCode {
+    if let Some(session) = session_to_start() {
+        return ExitCode::from(u8::try_from(session::init(&session)).unwrap_or(u8::MAX));
+    }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let environment = Environment::read();
+    let printer = Printer::new(TOOL, false, arguments.quiet, environment.colour());
+    let tell = |event: Event| match event {
+        Event::Note(text) => printer.note(&text),
+        Event::Warning(diagnostic) => printer.diagnostic(&diagnostic),
+        Event::Line(text) if arguments.verbose => printer.note(&text),
+        Event::Line(_) => {}
+    };
+    let outcome = crate::run::working_directory().and_then(|directory| {
+        let context = Context { environment, directory, tell: &tell };
+        run(&context, arguments.command, arguments.json)
+    });
+    match outcome {
+        Ok(text) => {
+            printer.output(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            printer.error(&error);
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+/// The description of a session, where this process is to be its first.
+fn session_to_start() -> Option<String> {
+    let mut words = std::env::args().skip(1);
+    words.next().filter(|word| word == session::INIT)?;
+    words.next()
+}
+
+/// `--help` and `--version` go to standard output; a wrong command line is said
+/// in the style of every other message.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let environment = Environment::read();
+    let printer = Printer::new(TOOL, false, false, environment.colour());
+    if !error.use_stderr() {
+        printer.output(&error.to_string());
+        return ExitCode::SUCCESS;
+    }
+    let fault = Error::Usage(super::usage::diagnostic(error));
+    printer.error(&fault);
+    ExitCode::from(fault.exit_status())
+}
+
+/// Carry out a command; what it returns is printed to standard output.
+fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
+    match command {
+        Command::New(options) => begun(context, &options),
+        Command::Fetch(options) => fetched(context, options, json),
+        Command::Lock(options) => {
+            let suites = suites(&options.suites)?;
+            let path = lock::lock(context, &suites, &options.suites.indexes, options.upgrade, options.check)?;
+            Ok(format!("{}\n", path.display()))
+        }
+        Command::Vendor(options) => vendored(context, options, json),
+        Command::Build(options) => built(context, options, json),
+        Command::Check(options) => checked(context, options, json),
+        Command::Env(Env::Shell(options)) => opened(context, &options),
+        Command::Env(command) => environments(context, command, json),
+    }
+}
+
+fn built(context: &Context<'_>, options: Build, json: bool) -> Result<String> {
+    let request = build::Request {
+        wanted: wanted(&options.reference),
+        allow_dirty: options.reference.allow_dirty,
+        source: context.path(&options.source),
+        suite: Suite::named(&options.suite)?,
+        architecture: options.arch.map_or_else(|| context.architecture(), Ok)?,
+        output: context.path(&options.source.join(options.output)),
+        kind: options.kind,
+        wait: options.wait,
+        limit: options.time_limit,
+        network: options.network,
+        vendor: options.vendor,
+        room: options.room.map(|megabytes| megabytes * 1_000_000),
+    };
+    let built = build::build(context, &request)?;
+    if options.check {
+        let changes = built.directory.join(&built.changes);
+        let (suite, architecture) = (request.suite, request.architecture.clone());
+        let checks = check::ALL.to_vec();
+        let request = check::Request { changes, suite, architecture, checks, build: Some(request) };
+        verdicts(context, &request, json)?;
+    }
+    if json {
+        return fetch::json(&built.manifest);
+    }
+    let seconds: f64 = built.manifest.seconds.values().sum();
+    context.say(format!("built {} files in {seconds:.1} s", built.manifest.outputs.len()));
+    Ok(format!("{}\n", built.directory.join(&built.changes).display()))
+}
+
+fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<String> {
+    let chosen = |one: &Check| options.only.is_empty() || options.only.iter().any(|name| name == one.name());
+    let request = check::Request {
+        changes: context.path(&options.changes),
+        suite: Suite::named(&options.suite)?,
+        architecture: options.arch.clone().map_or_else(|| context.architecture(), Ok)?,
+        checks: check::ALL.into_iter().filter(chosen).collect(),
+        build: None,
+    };
+    verdicts(context, &request, json)
+}
+
+/// Carry out the checks; where one fails, the table goes before the error.
+fn verdicts(context: &Context<'_>, request: &check::Request, json: bool) -> Result<String> {
+    let verdicts = check::check(context, request)?;
+    let table = check::table(&verdicts);
+    table.lines().for_each(|line| context.say(line));
+    check::judge(&verdicts)?;
+    if json { fetch::json(&verdicts) } else { Ok(String::new()) }
+}
+
+/// The suite and the architecture that are meant.
+fn which(context: &Context<'_>, which: &Which) -> Result<(String, String)> {
+    let suite = Suite::named(&which.suite)?.name.to_owned();
+    let architecture = which.arch.clone().map_or_else(|| context.architecture(), Ok)?;
+    Ok((suite, architecture))
+}
+
+fn environments(context: &Context<'_>, command: Env, json: bool) -> Result<String> {
+    let all = Environments::new(context)?;
+    match command {
+        Env::Create(options) => {
+            let (suite, architecture) = which(context, &options.which)?;
+            let sources = all.sources(&suite, options.mirror.as_deref())?;
+            let from = options.from.map(|from| context.path(&from));
+            let recipe =
+                Recipe { suite, architecture, sources, from, include: options.include, debs: Default::default() };
+            let generation = all.create(recipe, &options.debs)?;
+            Ok(format!("{}\n", generation.id))
+        }
+        Env::Update(one) => {
+            let (suite, architecture) = which(context, &one)?;
+            match all.update(&suite, &architecture)? {
+                Some(generation) => Ok(format!("{}\n", generation.id)),
+                None => {
+                    context.say("nothing has changed");
+                    Ok(String::new())
+                }
+            }
+        }
+        Env::Remove(one) => {
+            let (suite, architecture) = which(context, &one)?;
+            all.remove(&suite, &architecture).map(|()| String::new())
+        }
+        Env::Gc(options) => {
+            let removed = all.collect(options.keep_days * 24 * 3600)?;
+            context.say(format!("{removed} removed"));
+            Ok(String::new())
+        }
+        Env::List => {
+            let rows = all.list()?;
+            if json { fetch::json(&rows) } else { Ok(table(&rows)) }
+        }
+        Env::Shell(_) => Ok(String::new()),
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = format!("{:<18} {:<14} {:>9} {:>8} {}\n", "ENVIRONMENT", "ID", "MB", "DAYS", "WHAT");
+    for row in rows {
+        let old = if row.current { "" } else { " (old)" };
+        let (megabytes, days) = (row.size / 1_000_000, row.age / 86_400);
+        let line = format!("{:<18} {:<14} {megabytes:>9} {days:>8} {}{old}\n", row.environment, row.id, row.purpose);
+        text.push_str(&line);
+    }
+    text
+}
+
+fn opened(context: &Context<'_>, options: &Shell) -> Result<String> {
+    let (suite, architecture) = which(context, &options.which)?;
+    let status = shell_session::open(context, &suite, &architecture, !options.offline, &options.command)?;
+    if status.success() { Ok(String::new()) } else { Err(Error::failed(format!("the command ended with {status}"))) }
+}
+
+fn suites(options: &Suites) -> Result<Vec<Suite>> {
+    let default = ["bookworm".to_owned(), "trixie".to_owned()];
+    let names = if options.suites.is_empty() { &default[..] } else { &options.suites };
+    names.iter().map(|name| Suite::named(name)).collect()
+}
+
+fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<String> {
+    let mut architectures = options.architectures;
+    if architectures.is_empty() {
+        architectures.push(context.architecture()?);
+    }
+    let suites = suites(&options.suites)?;
+    let request =
+        vendor::Request { suites, architectures, indexes: options.suites.indexes, component: options.component };
+    if options.check {
+        vendor::check(context, &request)?;
+        return Ok(String::new());
+    }
+    let outcome = vendor::vendor(context, &request)?;
+    if json {
+        return fetch::json(&outcome);
+    }
+    context.say(format!("{} files", outcome.files.len()));
+    Ok(format!("{}\n", outcome.path.display()))
+}
+
+fn begun(context: &Context<'_>, options: &New) -> Result<String> {
+    let mut text = String::new();
+    for file in new::new(context, options.name.as_deref(), options.dry_run)? {
+        text.push_str(&format!("{}: {}\n", file.path.display(), file.why));
+        if options.dry_run {
+            file.contents.lines().for_each(|line| text.push_str(&format!("\t{line}\n")));
+        }
+    }
+    context.say("read debian/copyright and debian/control, then: deb-build-app build --vendor --check");
+    Ok(text)
+}
+
+fn wanted(reference: &Ref) -> Option<Wanted> {
+    let tag = reference.tag.clone().map(Wanted::Tag);
+    let branch = reference.branch.clone().map(Wanted::Branch);
+    tag.or(branch).or_else(|| reference.commit.clone().map(Wanted::Commit))
+}
+
+fn fetched(context: &Context<'_>, options: Fetch, json: bool) -> Result<String> {
+    let request = fetch::Request {
+        wanted: wanted(&options.reference),
+        repository: options.repository,
+        archive: options.archive,
+        sha256: options.sha256,
+        signature: options.signature,
+        keyring: options.keyring,
+        verify: options.verify,
+        allow_dirty: options.reference.allow_dirty,
+        name: options.name,
+        version: options.upstream_version,
+        compression: Some(match options.compression {
+            Compression::Gz => source::Compression::Gzip,
+            Compression::Xz => source::Compression::Xz,
+        }),
+        output: options.output,
+    };
+    let fetched = fetch::fetch(context, &request)?;
+    if json {
+        return fetch::json(&fetched.provenance);
+    }
+    context.say(format!("sha256 {}, signature: {}", fetched.provenance.sha256, fetched.provenance.signature));
+    Ok(format!("{}\n", fetched.path.display()))
+}

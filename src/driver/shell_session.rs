@@ -1,0 +1,56 @@
+//! `env shell`: a session with the terminal, gone when the shell ends.
+//!
+//! Owns what such a session stands on: the build tools, and where debian/control
+//! is in the working directory, what it asks for; the directory is shown there.
+
+use std::collections::BTreeMap;
+
+use crate::debian::control;
+use crate::error::Result;
+use crate::input;
+
+use super::context::Context;
+use super::environment::{Environments, PROCESSES};
+use super::process::{self, Ended};
+use super::session::{Bind, Session, Step, Upper};
+
+/// Where the working directory is in the session, read-only.
+const SOURCE: &str = "/run/source";
+
+/// Open it, or run `command` in it.
+pub fn open(
+    context: &Context<'_>,
+    suite: &str,
+    architecture: &str,
+    network: bool,
+    command: &[String],
+) -> Result<Ended> {
+    let all = Environments::new(context)?;
+    let base = match input::text(&context.directory.join("debian/control"))? {
+        Some(text) => all.dependencies(suite, architecture, &control::parse(&text)?, "full")?,
+        None => all.tools(suite, architecture)?,
+    };
+    let mut environment = BTreeMap::new();
+    environment.extend(context.environment.text("TERM").map(|term| ("TERM".to_owned(), term.to_owned())));
+    let command = if command.is_empty() { vec!["bash".to_owned(), "-l".to_owned()] } else { command.to_vec() };
+    let session = Session {
+        layers: base.layers.clone(),
+        upper: Upper::Memory(memory()?),
+        mount_point: all.mount_point()?,
+        network,
+        binds: vec![Bind { from: context.directory.clone(), to: SOURCE.into(), writable: false }],
+        commands: vec![Step { user: "root".into(), directory: SOURCE.into(), environment, command }],
+        processes: PROCESSES,
+        interactive: true,
+        boot: false,
+    };
+    process::interactive(&session.process()?)
+}
+
+/// How much a session may keep in memory: three quarters of what is free now (proc(5), meminfo).
+pub fn memory() -> Result<u64> {
+    let text = input::text(std::path::Path::new("/proc/meminfo"))?.unwrap_or_default();
+    let row = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = row.and_then(|row| row.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(1 << 20);
+    Ok(kilobytes * 1024 / 4 * 3)
+}

@@ -1,0 +1,230 @@
+//! The source tree that is built: a copy of the working directory, or of a commit.
+//!
+//! Owns what of a directory belongs to the source, and what debian/ says of it.
+
+use std::path::{Path, PathBuf};
+
+use crate::apply;
+use crate::debian::control::{self, Control};
+use crate::error::{Diagnostic, Error, Result};
+use crate::helper::venv::distribution::{digest, hex};
+use crate::input::{self, Kind};
+use crate::plan::Process;
+
+use super::archive;
+use super::context::Context;
+use super::fetch::{self, refuse_dirt};
+use super::git::{Repository, Wanted};
+use super::source::Changelog;
+use super::vendor;
+
+/// Files that are made, and that git may have been told to ignore.
+const MADE: [&str; 3] = ["debian/wheelhouse", "debian/source/include-binaries", "debian/requirements.lock"];
+
+/// A source tree in a directory of this run's own.
+#[derive(Debug)]
+pub struct Tree {
+    /// The tree.
+    pub path: PathBuf,
+    /// Directory of the orig tarballs; it may be empty.
+    pub origs: PathBuf,
+    /// debian/control.
+    pub control: Control,
+    /// First line of debian/changelog.
+    pub changelog: Changelog,
+    /// sha256 over names, modes and contents.
+    pub digest: String,
+    /// Full commit id, where the tree is a commit's.
+    pub commit: Option<String>,
+}
+
+/// Copy the source in `directory` into `work`: what is there now, or what `wanted` names.
+pub fn copy(
+    context: &Context<'_>,
+    directory: &Path,
+    wanted: Option<&Wanted>,
+    allow_dirty: bool,
+    work: &Path,
+) -> Result<Tree> {
+    let (path, origs) = (work.join("tree"), work.join("origs"));
+    apply::directory(&path)?;
+    apply::directory(&origs)?;
+    let commit = match wanted {
+        Some(wanted) => Some(check_out(context, directory, wanted, allow_dirty, work, &path)?),
+        None => {
+            copy_files(context, directory, &path)?;
+            None
+        }
+    };
+    let (control, changelog) = describe(&path)?;
+    let tree = Tree { digest: String::new(), path, origs, control, changelog, commit };
+    tree.find_origs(context, directory, wanted, allow_dirty)?;
+    Ok(Tree { digest: tree_digest(&tree.path)?, ..tree })
+}
+
+fn describe(path: &Path) -> Result<(Control, Changelog)> {
+    let none = |name: &str| {
+        Error::from(
+            Diagnostic::error(format!("the source has no {name}"))
+                .hint("dh_make(1) or debhelper(7) say how a package begins"),
+        )
+    };
+    let control = input::text(&path.join("debian/control"))?.ok_or_else(|| none("debian/control"))?;
+    let changelog = input::text(&path.join("debian/changelog"))?.ok_or_else(|| none("debian/changelog"))?;
+    let changelog = Changelog::parse(&changelog).ok_or_else(|| {
+        Error::from(
+            Diagnostic::error("debian/changelog does not begin with 'SOURCE (VERSION)'")
+                .hint("see deb-changelog(5); dch(1) writes it"),
+        )
+    })?;
+    Ok((control::parse(&control)?, changelog))
+}
+
+fn check_out(
+    context: &Context<'_>,
+    directory: &Path,
+    wanted: &Wanted,
+    allow_dirty: bool,
+    work: &Path,
+    path: &Path,
+) -> Result<String> {
+    let repository = Repository::open(context, &directory.to_string_lossy())?;
+    refuse_dirt(&repository, allow_dirty)?;
+    let commit = repository.commit(wanted)?;
+    let (parts, _) = repository.tree(&commit)?;
+    let packed = work.join("tree.tar");
+    apply::write(&packed, &archive::join(&parts, "source", repository.time(&commit)?)?, 0o644)?;
+    let words = ["--no-same-owner", "--strip-components=1", "-xf", "../tree.tar"];
+    context.output("tar", Process::new("tar", words).directory(path))?;
+    apply::remove(&packed)?;
+    Ok(commit)
+}
+
+/// What git knows or would add, and what is made; without git, everything but git's own.
+fn copy_files(context: &Context<'_>, directory: &Path, path: &Path) -> Result<()> {
+    let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let listed = context.attempt(Process::new("git", listing).directory(directory));
+    let list = match listed {
+        Ok(output) if output.success => {
+            let mut names = output.stdout;
+            for name in made(directory)? {
+                names.extend(name.as_bytes());
+                names.push(0);
+            }
+            present(directory, &names)?
+        }
+        _ => b".\0".to_vec(),
+    };
+    let words = ["-c", "--exclude=./.git", "--no-recursion", "--null", "-T", "-"];
+    let words = words.into_iter().filter(|word| *word != "--no-recursion" || list != b".\0");
+    let packed = context.output("tar", Process::new("tar", words).directory(directory).input(list.clone()))?;
+    context.output("tar", Process::new("tar", ["--no-same-owner", "-x"]).directory(path).input(packed)).map(|_| ())
+}
+
+fn made(directory: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for name in MADE {
+        names.extend(input::is_file(&directory.join(name)).then(|| name.to_owned()));
+        let below = input::names(&directory.join(name))?;
+        names.extend(below.iter().map(|file| format!("{name}/{}", file.to_string_lossy())));
+    }
+    Ok(names)
+}
+
+/// Names that are still there, each once; a submodule is a directory, and stays out.
+fn present(directory: &Path, names: &[u8]) -> Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut kept = std::collections::BTreeSet::new();
+    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let kind = input::kind(&directory.join(std::ffi::OsStr::from_bytes(name)))?;
+        if matches!(kind, Some(Kind::File { .. } | Kind::Link(_))) {
+            kept.insert(name.to_owned());
+        }
+    }
+    Ok(kept
+        .into_iter()
+        .flat_map(|mut name| {
+            name.push(0);
+            name
+        })
+        .collect())
+}
+
+fn tree_digest(path: &Path) -> Result<String> {
+    let entries = input::tree(path)?;
+    let facts = input::survey(path, &entries, &[])?;
+    let rows: Vec<String> = entries
+        .iter()
+        .map(|entry| {
+            let what = match &entry.kind {
+                Kind::Directory => "directory".to_owned(),
+                Kind::Link(target) => format!("link {}", target.display()),
+                Kind::File { mode, .. } => {
+                    let sum = facts.get(&entry.path).map(|facts| hex(&facts.sha256)).unwrap_or_default();
+                    format!("{} {sum}", if mode & 0o111 != 0 { "755" } else { "644" })
+                }
+                Kind::Other => "other".to_owned(),
+            };
+            format!("{} {what}", entry.path.display())
+        })
+        .collect();
+    Ok(digest(rows.iter().map(String::as_str)))
+}
+
+impl Tree {
+    /// Whether a source package can be built, too: it is native, or its orig tarball is there.
+    pub fn has_source(&self) -> Result<bool> {
+        Ok(!self.changelog.has_revision() || !input::names(&self.origs)?.is_empty())
+    }
+
+    /// `notes-1.0`.
+    pub fn directory_name(&self) -> String {
+        format!("{}-{}", self.changelog.source, self.changelog.upstream())
+    }
+
+    /// Orig tarballs from beside the source directory; of a commit, its own.
+    fn find_origs(
+        &self,
+        context: &Context<'_>,
+        directory: &Path,
+        wanted: Option<&Wanted>,
+        allow_dirty: bool,
+    ) -> Result<()> {
+        if !self.changelog.has_revision() {
+            return Ok(());
+        }
+        let beginning = format!("{}_{}.orig", self.changelog.source, self.changelog.upstream());
+        let beside = directory.join("..");
+        for name in input::names(&beside)? {
+            let text = name.to_string_lossy().into_owned();
+            let tarball = text.contains(".tar.") && !text.ends_with(".json");
+            if text.starts_with(&beginning) && tarball {
+                let bytes = input::bytes(&beside.join(&name))?.unwrap_or_default();
+                apply::write(&self.origs.join(&name), &bytes, 0o644)?;
+            }
+        }
+        if wanted.is_some() && input::names(&self.origs)?.is_empty() {
+            let request = fetch::Request {
+                wanted: wanted.cloned(),
+                repository: directory.to_string_lossy().into_owned(),
+                version: Some(self.changelog.upstream().to_owned()),
+                output: self.origs.clone(),
+                allow_dirty,
+                ..fetch::Request::default()
+            };
+            let fetched = fetch::fetch(context, &request)?;
+            let note = format!("{}.json", fetched.provenance.file);
+            apply::remove(&self.origs.join(note))?;
+        }
+        Ok(())
+    }
+
+    /// Fill debian/wheelhouse of the copy.
+    pub fn vendor(&mut self, context: &Context<'_>, request: &vendor::Request) -> Result<()> {
+        let inside =
+            Context { environment: context.environment.clone(), directory: self.path.clone(), tell: context.tell };
+        vendor::vendor(&inside, request)?;
+        self.digest = tree_digest(&self.path)?;
+        Ok(())
+    }
+}

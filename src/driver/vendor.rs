@@ -1,0 +1,465 @@
+//! `vendor`: the wheels and source archives that a build without a network needs.
+//!
+//! Owns debian/wheelhouse, its rows in debian/source/include-binaries and the
+//! component tarball. Which files are taken is decided from the lock, for each
+//! suite and architecture with the interpreter that is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use pep508_rs::{MarkerEnvironment, MarkerTree};
+use serde::Serialize;
+
+use crate::apply;
+use crate::error::{Diagnostic, Error, Result, Severity};
+use crate::helper::venv::distribution::hex;
+use crate::helper::venv::interpreter::Interpreter;
+use crate::helper::venv::lockfile::{self, Source};
+use crate::helper::venv::name::normalise;
+use crate::helper::venv::pyproject::Pyproject;
+use crate::helper::venv::requirements::{self, Target as Asked};
+use crate::helper::venv::settings::{Item, Settings, below};
+use crate::input;
+use crate::plan::Process;
+
+use super::archive;
+use super::context::Context;
+use super::index::{self, Offer};
+use super::lock::{self, Inputs, LOCK};
+use super::source::{self, Changelog, Compression};
+use super::target::{self, Suite};
+
+/// Where the files lie, below the source directory.
+pub const WHEELHOUSE: &str = "debian/wheelhouse";
+const INCLUDE_BINARIES: &str = "debian/source/include-binaries";
+/// The index where none is named.
+const PYPI: &str = "https://pypi.org/simple";
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Suites to build for.
+    pub suites: Vec<Suite>,
+    /// Architectures to build for, in Debian's names.
+    pub architectures: Vec<String>,
+    /// Package indexes, the primary one first.
+    pub indexes: Vec<String>,
+    /// Write an orig component tarball instead of debian/wheelhouse.
+    pub component: bool,
+}
+
+/// A file of the wheelhouse.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Vendored {
+    /// File name.
+    pub file: String,
+    /// sha256.
+    pub sha256: String,
+    /// Where it came from.
+    pub url: String,
+    /// `bookworm/amd64`: for which targets it is there.
+    #[serde(rename = "for")]
+    pub targets: BTreeSet<String>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// Version of this form.
+    pub schema: u32,
+    /// The directory or tarball.
+    pub path: PathBuf,
+    /// What is in it.
+    pub files: Vec<Vendored>,
+}
+
+struct Target {
+    label: String,
+    interpreter: Interpreter,
+    markers: MarkerEnvironment,
+}
+
+/// One distribution that a target needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Pin {
+    project: String,
+    version: String,
+    hashes: Vec<String>,
+    /// Files that a lock of uv or pylock.toml names; none: the index says them.
+    files: Vec<Offer>,
+}
+
+/// Fill the wheelhouse.
+pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
+    let root = context.directory.clone();
+    let inputs = lock::inputs(&root, &request.indexes)?;
+    let targets = targets(request)?;
+    if lock::stale(&root, &inputs, &request.suites)?.is_some() {
+        lock::lock(context, &request.suites, &request.indexes, false, false)?;
+    }
+    let mut asked = BTreeSet::new();
+    let files = loop {
+        let pages = Pages::of(context, &inputs, &pins(&root, &inputs, &targets)?)?;
+        let files = select(&root, &inputs, &targets, &pages)?;
+        download(context, &files)?;
+        let more = build_requirements(context, &files)?;
+        if more.is_subset(&asked) {
+            break files;
+        }
+        asked.extend(more);
+        context.say(format!("source archives are built with {}", asked.iter().cloned().collect::<Vec<_>>().join(", ")));
+        let text = lock::resolve(context, &root, &inputs, &request.suites, false, &asked)?;
+        apply::write(&root.join(LOCK), text.as_bytes(), 0o644)?;
+    };
+    let path = if request.component { component(context, &root, &files)? } else { wheelhouse(context, &root, &files)? };
+    Ok(Outcome { schema: 1, path, files: files.into_values().collect() })
+}
+
+/// Every fault of the wheelhouse that is there: what is stale, missing, superfluous, altered, yanked.
+pub fn check(context: &Context<'_>, request: &Request) -> Result<()> {
+    let root = context.directory.clone();
+    let inputs = lock::inputs(&root, &request.indexes)?;
+    let again = "fill it anew: deb-build-app vendor";
+    let mut faults = Vec::new();
+    faults.extend(lock::stale(&root, &inputs, &request.suites)?);
+    let targets = targets(request)?;
+    let pins = pins(&root, &inputs, &targets)?;
+    let pages = Pages::of(context, &inputs, &pins)?;
+    let wanted = select(&root, &inputs, &targets, &pages)?;
+    for (name, file) in &wanted {
+        let path = root.join(WHEELHOUSE).join(name);
+        if input::kind(&path)?.is_none() {
+            let targets = file.targets.iter().cloned().collect::<Vec<_>>().join(", ");
+            faults.push(Diagnostic::error(format!("{name} is not in {WHEELHOUSE}, for {targets}")).hint(again));
+        } else if hex(&input::digest(&path)?) != file.sha256 {
+            faults.push(
+                Diagnostic::error(format!("{WHEELHOUSE}/{name} is not the file that the lock means")).hint(again),
+            );
+        }
+    }
+    for name in input::names(&root.join(WHEELHOUSE))? {
+        let name = name.to_string_lossy().into_owned();
+        if !wanted.contains_key(&name) {
+            faults.push(
+                Diagnostic::error(format!("{WHEELHOUSE}/{name} is stale: the lock does not ask for it")).hint(again),
+            );
+        }
+    }
+    for offer in pages.all().filter(|offer| wanted.contains_key(&offer.name)) {
+        if let Some(reason) = &offer.yanked {
+            let reason = if reason.is_empty() { "no reason is given" } else { reason };
+            let fault = Diagnostic::error(format!("{} was yanked: {reason}", offer.name));
+            faults.push(fault.hint("take another version: deb-build-app lock --upgrade, then deb-build-app vendor"));
+        }
+    }
+    if faults.iter().any(|fault| fault.severity == Severity::Error) { Err(Error::Failed(faults)) } else { Ok(()) }
+}
+
+fn targets(request: &Request) -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for suite in &request.suites {
+        for architecture in &request.architectures {
+            let interpreter = target::interpreter(*suite, architecture)?;
+            let markers = interpreter.marker_environment()?;
+            targets.push(Target { label: format!("{}/{architecture}", suite.name), interpreter, markers });
+        }
+    }
+    Ok(targets)
+}
+
+/// The distributions of each target, in the order of `targets`.
+fn pins(root: &Path, inputs: &Inputs, targets: &[Target]) -> Result<Vec<BTreeSet<Pin>>> {
+    let (requirements, mut faults) =
+        requirements::read(Path::new(LOCK), &|path| input::text(&root.join(path)), &BTreeMap::new());
+    let mut all = vec![BTreeSet::new(); targets.len()];
+    for entry in &requirements.entries {
+        let version = match &entry.target {
+            Asked::Versions(text) => text.strip_prefix("==").map(str::to_owned),
+            // Local directories are part of the source.
+            Asked::Directory(_) => continue,
+            Asked::Url(_) | Asked::Archive(_) => None,
+        };
+        let (Some(project), Some(version)) = (entry.name.clone(), version) else {
+            faults.push(
+                Diagnostic::error(format!("'{}' comes from no package index", entry.text))
+                    .at(entry.location.clone())
+                    .hint("put its wheel into debian/wheelhouse by hand, or ask upstream for a release on an index"),
+            );
+            continue;
+        };
+        let marker = entry.marker.as_deref().map(str::parse::<MarkerTree>).transpose();
+        let marker = marker.map_err(|error| Error::failed(format!("{LOCK}: {}: {error}", entry.text)))?;
+        for (target, pins) in targets.iter().zip(&mut all) {
+            if marker.as_ref().is_none_or(|marker| marker.evaluate(&target.markers, &[])) {
+                let (project, version) = (project.clone(), version.clone());
+                pins.insert(Pin { project, version, hashes: entry.hashes.clone(), files: Vec::new() });
+            }
+        }
+    }
+    for settings in inputs.settings.iter().filter(|settings| settings.lock.is_some()) {
+        for (target, pins) in targets.iter().zip(&mut all) {
+            pins.extend(locked(root, settings, &target.markers)?);
+        }
+    }
+    if faults.iter().any(|fault| fault.severity == Severity::Error) { Err(Error::Failed(faults)) } else { Ok(all) }
+}
+
+/// What a package's own lock pins for a target.
+fn locked(root: &Path, settings: &Settings, markers: &MarkerEnvironment) -> Result<Vec<Pin>> {
+    let Some(item) = &settings.lock else { return Ok(Vec::new()) };
+    let file = Path::new(&item.text);
+    let text = input::text(&root.join(file))?
+        .ok_or_else(|| Error::from(item.error(format!("there is no file '{}'", item.text))))?;
+    let texts = |items: &[Item]| items.iter().map(|item| item.text.clone()).collect::<Vec<_>>();
+    let (extras, groups) = (texts(&settings.extras), texts(&settings.groups));
+    let pinned = if file.ends_with("uv.lock") {
+        let directory = file.parent().and_then(Path::to_str).filter(|parent| !parent.is_empty()).unwrap_or(".");
+        let pyproject = below(directory, "pyproject.toml");
+        let parsed =
+            Pyproject::parse(&input::text(&root.join(&pyproject))?.unwrap_or_default(), Path::new(&pyproject))?;
+        let project =
+            parsed.name.ok_or_else(|| Error::from(item.error(format!("{pyproject} has no [project] name"))))?;
+        lockfile::uv_lock(&text, file, &project, &extras, &groups, markers)?
+    } else {
+        lockfile::pylock(&text, file, &extras, &groups, markers)?
+    };
+    let mut pins = Vec::new();
+    for one in pinned {
+        let version = match (&one.source, one.version) {
+            (Source::Directory { .. }, _) => continue,
+            (Source::Index { .. } | Source::Url { .. }, Some(version)) => version,
+            _ => {
+                return Err(item
+                    .error(format!("{} comes from no package index: put its wheel into {WHEELHOUSE}", one.name))
+                    .into());
+            }
+        };
+        let files = one.files.into_iter().map(|file| Offer {
+            name: file.name,
+            url: file.location,
+            sha256: file.hash.strip_prefix("sha256:").map(str::to_owned),
+            yanked: None,
+        });
+        pins.push(Pin { project: normalise(&one.name), version, hashes: one.hashes, files: files.collect() });
+    }
+    Ok(pins)
+}
+
+/// What the indexes offer, by project.
+struct Pages(BTreeMap<String, Vec<Offer>>);
+
+impl Pages {
+    /// Ask each index in turn for what the ones before do not have.
+    fn of(context: &Context<'_>, inputs: &Inputs, pins: &[BTreeSet<Pin>]) -> Result<Self> {
+        let mut missing: BTreeSet<&str> = pins.iter().flatten().map(|pin| pin.project.as_str()).collect();
+        let mut pages = BTreeMap::new();
+        let default = [PYPI.to_owned()];
+        let indexes = if inputs.indexes.is_empty() { &default[..] } else { &inputs.indexes };
+        let work = context.cache()?.join(format!("pages-{}", std::process::id()));
+        let result = indexes.iter().try_for_each(|url| {
+            let address = |project: &str| format!("{}/{project}/", url.trim_end_matches('/'));
+            let wanted = missing.iter().map(|project| (address(project), work.join(project))).collect();
+            let said = transfer(context, wanted)?;
+            for project in missing.clone() {
+                if let Some(page) = input::text(&work.join(project))? {
+                    pages.insert(project.to_owned(), index::offers(&page, &address(project)));
+                    missing.remove(project);
+                }
+            }
+            if pages.is_empty() && !missing.is_empty() {
+                return Err(Diagnostic::error(format!("the index {url} cannot be read: {said}"))
+                    .hint("check the network, or name another index with --index")
+                    .into());
+            }
+            Ok(())
+        });
+        apply::remove(&work)?;
+        result.map(|()| Self(pages))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Offer> {
+        self.0.values().flatten()
+    }
+}
+
+/// The file of each pin for each target, by name.
+fn select(root: &Path, inputs: &Inputs, targets: &[Target], pages: &Pages) -> Result<BTreeMap<String, Vendored>> {
+    let mut files: BTreeMap<String, Vendored> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (target, pins) in targets.iter().zip(pins(root, inputs, targets)?) {
+        for pin in pins {
+            let offered = pages.0.get(&pin.project).map(Vec::as_slice).unwrap_or_default();
+            let offers = if pin.files.is_empty() { offered } else { &pin.files };
+            let chosen = index::choose(offers, &pin.project, &pin.version, &pin.hashes, &target.interpreter);
+            let Some((offer, sha256)) = chosen.and_then(|offer| Some((offer, offer.sha256.clone()?))) else {
+                faults.push(
+                    Diagnostic::error(format!(
+                        "{} {} has neither a wheel for {} nor a source archive with the locked hashes",
+                        pin.project, pin.version, target.label
+                    ))
+                    .hint("take another version, leave the target out, or lock anew: deb-build-app lock --upgrade"),
+                );
+                continue;
+            };
+            let (file, url) = (offer.name.clone(), offer.url.clone());
+            let new = Vendored { file: file.clone(), sha256, url, targets: BTreeSet::new() };
+            files.entry(file).or_insert(new).targets.insert(target.label.clone());
+        }
+    }
+    if faults.is_empty() { Ok(files) } else { Err(Error::Failed(faults)) }
+}
+
+fn kept(context: &Context<'_>, file: &Vendored) -> Result<PathBuf> {
+    Ok(context.cache()?.join("files").join(&file.sha256))
+}
+
+/// Have every file in the cache, under its checksum.
+fn download(context: &Context<'_>, files: &BTreeMap<String, Vendored>) -> Result<()> {
+    let mut wanted = Vec::new();
+    for file in files.values() {
+        let path = kept(context, file)?;
+        if input::kind(&path)?.is_none() {
+            wanted.push((file, path.with_extension(format!("{}.part", std::process::id())), path));
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    context.say(format!("downloading {} files", wanted.len()));
+    let said = transfer(context, wanted.iter().map(|(file, part, _)| (file.url.clone(), part.clone())).collect())?;
+    for (file, part, path) in &wanted {
+        if input::kind(part)?.is_none() {
+            return Err(Error::failed(format!("{} cannot be downloaded: {said}", file.url)));
+        }
+        let found = hex(&input::digest(part)?);
+        if found != file.sha256 {
+            apply::remove(part)?;
+            return Err(Diagnostic::error(format!("{} has sha256 {found}, the lock says {}", file.url, file.sha256))
+                .hint("the index serves another file than when the lock was made: find out why before you go on")
+                .into());
+        }
+        apply::rename(part, path)?;
+    }
+    Ok(())
+}
+
+/// Fetch URLs into files, several at a time. What cannot be fetched leaves no
+/// file; curl's last words are returned.
+fn transfer(context: &Context<'_>, wanted: Vec<(String, PathBuf)>) -> Result<String> {
+    if wanted.is_empty() {
+        return Ok(String::new());
+    }
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let rows = wanted
+        .iter()
+        .map(|(url, path)| format!("url = \"{}\"\noutput = \"{}\"\n", escaped(url), escaped(&path.to_string_lossy())));
+    let words = [
+        "--fail",
+        "--silent",
+        "--show-error",
+        "--location",
+        "--proto",
+        "=https,http,file",
+        "--retry",
+        "2",
+        "--parallel",
+        "--parallel-max",
+        "8",
+        "--create-dirs",
+        "--globoff",
+        "--config",
+        "-",
+    ];
+    let output = context.attempt(Process::new("curl", words).input(rows.collect::<String>()))?;
+    Ok(super::context::last_words(&output.stderr))
+}
+
+/// What building the source archives among the files takes.
+fn build_requirements(context: &Context<'_>, files: &BTreeMap<String, Vendored>) -> Result<BTreeSet<String>> {
+    let mut all = BTreeSet::new();
+    for file in files.values().filter(|file| !file.file.ends_with(".whl")) {
+        let path = kept(context, file)?;
+        let pyproject = if file.file.ends_with(".zip") { None } else { pyproject(context, &path)? };
+        match pyproject {
+            Some(text) => all.extend(Pyproject::parse(&text, Path::new(&file.file))?.build_requires),
+            None => all.extend(["setuptools".to_owned(), "wheel".to_owned()]),
+        }
+    }
+    Ok(all)
+}
+
+/// pyproject.toml at the top of a source archive.
+fn pyproject(context: &Context<'_>, archive: &Path) -> Result<Option<String>> {
+    let words = ["-x", "-O", "--wildcards", "--no-wildcards-match-slash", "-f"];
+    let words =
+        words.iter().map(|word| (*word).into()).chain([archive.as_os_str().to_owned(), "*/pyproject.toml".into()]);
+    let output = context.attempt(Process::new::<std::ffi::OsString>("tar", words))?;
+    Ok(output.success.then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
+fn contents(context: &Context<'_>, file: &Vendored) -> Result<Vec<u8>> {
+    let path = kept(context, file)?;
+    input::bytes(&path)?.ok_or_else(|| Error::failed(format!("{} has vanished from the cache", path.display())))
+}
+
+fn wheelhouse(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendored>) -> Result<PathBuf> {
+    let directory = root.join(WHEELHOUSE);
+    for name in input::names(&directory)? {
+        let name = name.to_string_lossy().into_owned();
+        if !files.contains_key(&name) {
+            context.say(format!("removing {WHEELHOUSE}/{name}"));
+            apply::remove(&directory.join(name))?;
+        }
+    }
+    for file in files.values() {
+        let path = directory.join(&file.file);
+        if input::kind(&path)?.is_none() || hex(&input::digest(&path)?) != file.sha256 {
+            apply::write(&path, &contents(context, file)?, 0o644)?;
+        }
+    }
+    let list = root.join(INCLUDE_BINARIES);
+    let text = include_binaries(&input::text(&list)?.unwrap_or_default(), files.keys());
+    apply::write(&list, text.as_bytes(), 0o644)?;
+    Ok(directory)
+}
+
+/// debian/source/include-binaries with the rows of the wheelhouse, the others kept.
+fn include_binaries<'a>(existing: &str, files: impl Iterator<Item = &'a String>) -> String {
+    let own = |line: &&str| !line.starts_with(&format!("{WHEELHOUSE}/"));
+    let kept = existing.lines().filter(own).map(str::to_owned);
+    let rows: Vec<String> = kept.chain(files.map(|file| format!("{WHEELHOUSE}/{file}"))).collect();
+    rows.iter().map(|row| format!("{row}\n")).collect()
+}
+
+/// `../NAME_VERSION.orig-wheelhouse.tar.xz`, which dpkg-source unpacks to wheelhouse/.
+fn component(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendored>) -> Result<PathBuf> {
+    let text = input::text(&root.join("debian/changelog"))?;
+    let Some(changelog) = text.as_deref().and_then(Changelog::parse) else {
+        return Err(Diagnostic::error("debian/changelog does not say the version")
+            .hint("dch --create writes one")
+            .into());
+    };
+    let mut part = Vec::new();
+    for file in files.values() {
+        part.push((file.file.clone(), contents(context, file)?));
+    }
+    let bytes = archive::of_files(&part, "wheelhouse")?;
+    // What is inside is compressed already.
+    let bytes = context.output("xz", Process::new("xz", ["-0", "--threads=1", "-c"]).input(bytes))?;
+    let name = source::orig_name(&changelog.source, changelog.upstream(), Compression::Xz);
+    let path = root.join("..").join(name.replace(".orig.tar.", ".orig-wheelhouse.tar."));
+    apply::write(&path, &bytes, 0o644)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_others_in_include_binaries_stay() {
+        let files = ["b.whl".to_owned(), "c.whl".to_owned()];
+        let text = include_binaries("debian/logo.png\ndebian/wheelhouse/a.whl\n", files.iter());
+        assert_eq!(text, "debian/logo.png\ndebian/wheelhouse/b.whl\ndebian/wheelhouse/c.whl\n");
+    }
+}

@@ -1,0 +1,195 @@
+//! `build` and `env`: real sessions on a real system.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::room::{Source, cache};
+use crate::{fails, names, ok, read, sh};
+
+/// The files of the systems and build tools that sessions stand on: changes whenever one of them does.
+fn fingerprint(source: &Source) -> String {
+    sh(
+        &cache().join("deb-build-app/environments"),
+        "for layer in */generations $(grep -l '\"purpose\": \"tools\"' layers/*/layer.json | xargs -n 1 dirname); do
+             find $layer -printf '%P %s %T@ %m %l\\n'
+         done | grep -v layer.json | sort | sha256sum",
+    ) + &names(&source.path()).join(" ")
+}
+
+/// Waits until the log of a running build has a line.
+fn wait_for(source: &Source, name: &str, words: &str) {
+    let log = source.results(name).with_file_name("amd64.part").join("build.log");
+    let began = Instant::now();
+    while !std::fs::read_to_string(&log).unwrap_or_default().contains(words) {
+        assert!(began.elapsed() < Duration::from_secs(60), "no '{words}' in {}", log.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn spawn(source: &Source, words: &[&str]) -> Child {
+    source.program(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// The command line of every process.
+fn commands() -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
+    let lines = processes.filter_map(|path| std::fs::read(path).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
+}
+
+/// No process with this word in its command line, and no mount below the cache.
+fn nothing_left(word: &str) {
+    let began = Instant::now();
+    loop {
+        let processes = commands().into_iter().filter(|one| one.contains(&format!("sleep {word}"))).collect::<Vec<_>>();
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let own = cache().to_string_lossy().into_owned();
+        if processes.is_empty() && !mounts.contains(&own) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "left: {processes:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn two_builds_give_the_same_package_with_log_and_manifest() {
+    let source = Source::new("dba-small", &["id -un", "ls -A /run/source >/dev/null"]);
+    let printed = ok(&mut source.program(&["build"]));
+    let results = source.results("dba-small");
+    assert_eq!(printed.trim(), results.join("dba-small_1.0_amd64.changes").to_string_lossy());
+    let deb = results.join("dba-small_1.0_all.deb");
+    let first = read(&deb);
+    ok(&mut source.program(&["build"]));
+    assert_eq!(first, read(&deb));
+    let log = String::from_utf8(read(results.join("build.log"))).unwrap();
+    assert!(log.contains("\nbuilder\n"), "{log}");
+    let manifest: serde_json::Value = serde_json::from_slice(&read(results.join("manifest.json"))).unwrap();
+    assert_eq!(manifest["result"], "built");
+    assert_eq!(manifest["network"], false);
+    for output in manifest["outputs"].as_array().unwrap() {
+        let name = output["file"].as_str().unwrap();
+        let sum = sh(&results, &format!("sha256sum {name}"));
+        assert_eq!(sum.split(' ').next(), output["sha256"].as_str());
+    }
+    // No more than that: nothing half done lies about.
+    assert_eq!(names(results.parent().unwrap()), ["amd64"]);
+    assert!(names(&results).contains(&"dba-small_1.0.dsc".to_owned()));
+}
+
+#[test]
+fn a_killed_build_leaves_nothing_and_the_next_one_works() {
+    let source = Source::new("dba-killed", &["echo now; [ ! -e slow ] || sleep 31415"]);
+    std::fs::write(source.path().join("slow"), "").unwrap();
+    let before = fingerprint(&source);
+    for victim in ["driver", "child"] {
+        let _ = std::fs::remove_dir_all(source.results("dba-killed").with_file_name("amd64.part"));
+        let mut child = spawn(&source, &["build"]);
+        wait_for(&source, "dba-killed", "now\n");
+        match victim {
+            "driver" => child.kill().unwrap(),
+            _ => drop(sh(Path::new("/"), &format!("kill -KILL $(cat /proc/{0}/task/{0}/children)", child.id()))),
+        }
+        let status = child.wait().unwrap();
+        nothing_left("31415");
+        if victim == "child" {
+            assert_eq!(status.code(), Some(1));
+        }
+    }
+    std::fs::remove_file(source.path().join("slow")).unwrap();
+    ok(&mut source.program(&["build"]));
+    assert_eq!(names(source.results("dba-killed").parent().unwrap()), ["amd64", "amd64.failed"]);
+    assert_eq!(fingerprint(&source), before.replace(" slow", ""), "the environment has changed");
+}
+
+#[test]
+fn a_second_build_of_a_source_names_the_first_or_waits() {
+    let source = Source::new("dba-locked", &["echo now; sleep 2"]);
+    let mut first = spawn(&source, &["build"]);
+    wait_for(&source, "dba-locked", "now\n");
+    let words = fails(&mut source.program(&["build"]), 75);
+    assert!(words.contains(&format!("process {}", first.id())), "{words}");
+    ok(&mut source.program(&["build", "--wait"]));
+    assert!(first.wait().unwrap().success());
+}
+
+#[test]
+fn what_a_hostile_build_tries_is_contained() {
+    let before = fingerprint(&Source::new("dba-unused", &[]));
+    let source = Source::new(
+        "dba-hostile",
+        &[
+            "! getent hosts deb.debian.org",
+            "! touch /usr/bin/planted",
+            "! touch /run/source/planted",
+            "! touch /run/result/planted",
+            "grep -E 'Max processes +4096 ' /proc/self/limits",
+            "setsid sleep 27182 & echo left",
+            "ls /sys/class/net 2>/dev/null || true; cat /proc/net/dev",
+        ],
+    );
+    ok(&mut source.program(&["build"]));
+    nothing_left("27182");
+    let log = String::from_utf8(read(source.results("dba-hostile").join("build.log"))).unwrap();
+    assert!(log.contains("session: warning: dpkg-buildpackage left sleep"), "{log}");
+    assert!(!log.contains("eth0"), "{log}");
+
+    let source = Source::new("dba-greedy", &["dd if=/dev/zero of=big bs=1M count=200"]);
+    fails(&mut source.program(&["build", "--room", "50"]), 1);
+    let log = String::from_utf8(read(source.results("dba-greedy").with_file_name("amd64.failed").join("build.log")));
+    assert!(log.unwrap().contains("No space left on device"));
+    assert_eq!(fingerprint(&Source::new("dba-unused", &[])), before, "the environment has changed");
+}
+
+#[test]
+fn a_failed_build_keeps_its_log_and_the_results_before_it() {
+    let source =
+        Source::new("dba-failing", &["[ ! -e broken ] || { echo broken; exit 3; }; [ ! -e slow ] || sleep 16180"]);
+    ok(&mut source.program(&["build"]));
+    let deb = source.results("dba-failing").join("dba-failing_1.0_all.deb");
+    let first = read(&deb);
+    std::fs::write(source.path().join("broken"), "").unwrap();
+    let words = fails(&mut source.program(&["build"]), 1);
+    let failed = source.results("dba-failing").with_file_name("amd64.failed");
+    assert!(words.contains(&failed.join("build.log").to_string_lossy().into_owned()), "{words}");
+    assert!(String::from_utf8(read(failed.join("build.log"))).unwrap().contains("broken"));
+    assert!(String::from_utf8(read(failed.join("manifest.json"))).unwrap().contains("exit status 2"));
+    assert_eq!(read(&deb), first);
+    std::fs::rename(source.path().join("broken"), source.path().join("slow")).unwrap();
+    let words = fails(&mut source.program(&["build", "--time-limit", "5s"]), 1);
+    assert!(words.contains("time limit of 5 s"), "{words}");
+    nothing_left("16180");
+}
+
+#[test]
+fn a_tag_is_built_with_its_own_orig_tarball() {
+    let source = Source::new("dba-tagged", &[]);
+    sh(
+        &source.path(),
+        "echo '3.0 (quilt)' > debian/source/format && sed -i '1s/1.0/1.0-1/' debian/changelog
+         git init -q && git add -A && git commit -qm one && git tag v1.0 && echo later > data && git commit -qam two",
+    );
+    ok(&mut source.program(&["build", "--tag", "v1.0"]));
+    let results = source.work.path().join("build-area/bookworm/dba-tagged/1.0-1/amd64");
+    assert!(names(&results).contains(&"dba-tagged_1.0.orig.tar.xz".to_owned()), "{:?}", names(&results));
+    assert_eq!(sh(&results, "dpkg-deb --fsys-tarfile *.deb | tar -xO ./usr/share/dba-tagged/data"), "x\n");
+    let manifest: serde_json::Value = serde_json::from_slice(&read(results.join("manifest.json"))).unwrap();
+    assert_eq!(manifest["commit"].as_str(), Some(sh(&source.path(), "git rev-parse v1.0").trim()));
+}
+
+#[test]
+fn an_environment_follows_build_depends_and_is_collected() {
+    let source = Source::new("dba-depends", &[]);
+    sh(&source.path(), "sed -i 's/debhelper-compat (= 13)/&, hello/' debian/control");
+    let probe = ["env", "shell", "bookworm", "--offline", "--", "hello"];
+    assert!(ok(&mut source.program(&probe)).contains("Hello, world!"));
+    let rows = ok(&mut source.program(&["--json", "env", "list"]));
+    assert!(rows.contains("\"purpose\": \"dba-depends\""), "{rows}");
+    let text = ok(&mut source.program(&["env", "list"]));
+    assert!(text.contains("minimal system, ") && text.contains("tools"), "{text}");
+    ok(&mut source.program(&["env", "gc"]));
+    assert!(ok(&mut source.program(&["env", "list"])).contains("dba-depends"), "a layer used just now stays");
+    let words = fails(&mut source.program(&["build", "--suite", "sid"]), 1);
+    assert!(words.contains("deb-build-app env create sid"), "{words}");
+}

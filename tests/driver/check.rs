@@ -1,0 +1,56 @@
+//! `check`: good packages pass, and each check finds what it is there for.
+
+use crate::room::Source;
+use crate::{fails, names, ok, read};
+
+fn with_service(name: &str, command: &str) -> Source {
+    let source = Source::new(name, &[]);
+    let unit = format!(
+        "[Unit]\nDescription=A service\n\n[Service]\nExecStart={command}\n\n[Install]\nWantedBy=multi-user.target\n"
+    );
+    std::fs::write(source.path().join(format!("debian/{name}.service")), unit).unwrap();
+    source
+}
+
+#[test]
+fn a_good_package_passes_every_check() {
+    let source = with_service("dba-good", "/bin/sleep infinity");
+    ok(&mut source.program(&["build", "--check"]));
+    let results = source.results("dba-good");
+    let verdicts: serde_json::Value = serde_json::from_slice(&read(results.join("checks.json"))).unwrap();
+    let rows: Vec<(&str, bool)> = verdicts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["check"].as_str().unwrap(), row["passed"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(rows, [("lintian", true), ("rebuild", true), ("install", true)]);
+    assert_eq!(verdicts[2]["found"], "installed, booted with 1 services, purged");
+    assert!(names(&results).contains(&"check-lintian.log".to_owned()));
+    // Once more from the source package that the .changes names.
+    let changes = results.join("dba-good_1.0_amd64.changes").to_string_lossy().into_owned();
+    let json = ok(&mut source.program(&["--json", "check", "--only", "rebuild", &changes]));
+    assert!(json.contains("byte for byte"), "{json}");
+}
+
+#[test]
+fn a_service_that_dies_fails_the_install_check() {
+    let source = with_service("dba-dying", "/bin/false");
+    ok(&mut source.program(&["build"]));
+    let changes = source.results("dba-dying").join("dba-dying_1.0_amd64.changes").to_string_lossy().into_owned();
+    let words = fails(&mut source.program(&["check", "--only", "install", &changes]), 1);
+    assert!(words.contains("the check install failed"), "{words}");
+    let log = String::from_utf8(read(source.results("dba-dying").join("check-install.log"))).unwrap();
+    assert!(log.contains("dba-dying.service is failed"), "{log}");
+}
+
+#[test]
+fn what_is_never_the_same_and_what_policy_forbids_is_found() {
+    let source = Source::new("dba-random", &["date +%N > data"]);
+    std::fs::remove_file(source.path().join("debian/copyright")).unwrap();
+    ok(&mut source.program(&["build"]));
+    let changes = source.results("dba-random").join("dba-random_1.0_amd64.changes").to_string_lossy().into_owned();
+    let words = fails(&mut source.program(&["check", "--only", "rebuild", "--only", "lintian", &changes]), 1);
+    assert!(words.contains("not the same: dba-random_1.0_all.deb"), "{words}");
+    assert!(words.contains("the check lintian failed: 1 errors"), "{words}");
+}

@@ -1,0 +1,215 @@
+//! `lock` and `vendor` against a package index of their own, with the real uv;
+//! what they collect is enough for dh_venv without a network.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::{fails, harness, names, ok, program, read, sh};
+
+/// Makes the files and the pages of an index; yanks what it is told.
+const INDEX: &str = r#"
+import hashlib, os, sys, tarfile, io
+files, pages, yanked = sys.argv[1], sys.argv[2], sys.argv[3:]
+for name in sorted(os.listdir(files)):
+    project = name.split("-")[0].lower()
+    data = open(os.path.join(files, name), "rb").read()
+    os.makedirs(os.path.join(pages, "simple", project), exist_ok=True)
+    yank = ' data-yanked="withdrawn"' if name in yanked else ""
+    with open(os.path.join(pages, "simple", project, "index.html"), "a") as page:
+        page.write(f'<a href="../../{os.path.basename(files)}/{name}#sha256={hashlib.sha256(data).hexdigest()}"{yank}>{name}</a>\n')
+"#;
+
+/// A source archive that is built by tinybackend.
+const SDIST: &str = r#"
+import io, sys, tarfile
+files = {"beta.py": "", "PKG-INFO": "Metadata-Version: 2.1\nName: beta\nVersion: 2.0\n",
+    "pyproject.toml": '[build-system]\nrequires = ["tinybackend"]\nbuild-backend = "tinybackend"\n[project]\nname = "beta"\nversion = "2.0"\n'}
+with tarfile.open(sys.argv[1], "w:gz") as archive:
+    for path, text in files.items():
+        entry = tarfile.TarInfo("beta-2.0/" + path)
+        entry.size = len(text)
+        archive.addfile(entry, io.BytesIO(text.encode()))
+"#;
+
+struct Room {
+    work: tempfile::TempDir,
+    server: Child,
+    index: String,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Room {
+    fn new() -> Room {
+        let work = tempfile::tempdir().unwrap();
+        let root = work.path();
+        let backend = include_str!("../venv/backend.py")
+            .replace("notes", "beta")
+            .replace("1.0", "2.0")
+            .replace("Wheel-Version: 2.0", "Wheel-Version: 1.0");
+        let wheels = serde_json::json!([
+            {"name": "alpha", "version": "1.0", "files": {"alpha.py": "x = 1\n"}, "requires": ["gamma; python_version < '3.12'"]},
+            {"name": "alpha", "version": "1.1", "files": {"alpha.py": "x = 2\n"}},
+            {"name": "gamma", "version": "1.0", "files": {"gamma.py": ""}},
+            {"name": "tinybackend", "version": "1.0", "files": {"tinybackend.py": backend}},
+        ]);
+        let mut make = Command::new("/usr/bin/python3");
+        make.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/venv/wheels.py")).arg(root.join("files"));
+        let mut make = make.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        make.stdin.take().unwrap().write_all(wheels.to_string().as_bytes()).unwrap();
+        assert!(make.wait().unwrap().success());
+        sh(root, &format!("/usr/bin/python3 -c '{}' files/beta-2.0.tar.gz", SDIST.replace('\'', "'\\''")));
+        let mut server = Command::new("/usr/bin/python3")
+            .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
+            .current_dir(root)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.split_whitespace().nth(5).expect("the server says its port").to_owned();
+        let room = Room { work, server, index: format!("http://127.0.0.1:{port}/simple") };
+        room.pages(&[]);
+        room.source();
+        room
+    }
+
+    fn path(&self) -> &Path {
+        self.work.path()
+    }
+
+    fn pages(&self, yanked: &[&str]) {
+        let _ = std::fs::remove_dir_all(self.path().join("simple"));
+        sh(
+            self.path(),
+            &format!("/usr/bin/python3 -c '{}' files . {}", INDEX.replace('\'', "'\\''"), yanked.join(" ")),
+        );
+    }
+
+    fn source(&self) {
+        sh(
+            self.path(),
+            "mkdir -p app/debian && cd app
+             printf 'Source: app\\nMaintainer: A <a@example.org>\\nBuild-Depends: debhelper-compat (= 13)\\n\\nPackage: app\\nArchitecture: any\\nDepends: ${venv:Depends}\\nDescription: x\\n' > debian/control
+             printf 'app (1.0-1) unstable; urgency=low\\n\\n  * x\\n\\n -- A <a@example.org>  Tue, 14 Nov 2023 22:13:20 +0000\\n' > debian/changelog
+             printf 'alpha==1.0\\nbeta\\n' > requirements.txt",
+        );
+    }
+
+    fn app(&self) -> PathBuf {
+        self.path().join("app")
+    }
+
+    fn program(&self, words: &[&str]) -> Command {
+        // The tool is called uv wherever it lies.
+        let bin = self.path().join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        let _ = std::os::unix::fs::symlink(harness::uv(), bin.join("uv"));
+        let mut command = program(&self.app());
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", bin.display())).env("XDG_CACHE_HOME", self.path().join("cache"));
+        command.env("UV_CACHE_DIR", self.path().join("uv")).args(words).args(["--index", &self.index]);
+        command
+    }
+}
+
+#[test]
+fn a_wheelhouse_serves_every_suite_and_needs_no_network() {
+    let room = Room::new();
+    ok(&mut room.program(&["vendor", "-s", "bookworm", "-s", "trixie"]));
+    let wheelhouse = room.app().join("debian/wheelhouse");
+    let expected = [
+        "alpha-1.0-py3-none-any.whl",
+        "beta-2.0.tar.gz",
+        "gamma-1.0-py3-none-any.whl",
+        "tinybackend-1.0-py3-none-any.whl",
+    ];
+    assert_eq!(names(&wheelhouse), expected);
+    let lock = String::from_utf8(read(room.app().join("debian/requirements.lock"))).unwrap();
+    assert!(lock.contains("alpha==1.0") && lock.contains("python_full_version < '3.12'"), "{lock}");
+    let rows = String::from_utf8(read(room.app().join("debian/source/include-binaries"))).unwrap();
+    assert_eq!(rows, expected.map(|name| format!("debian/wheelhouse/{name}\n")).concat());
+    ok(&mut room.program(&["vendor", "--check", "-s", "bookworm", "-s", "trixie"]));
+
+    // Trixie alone has no use for gamma.
+    ok(&mut room.program(&["vendor", "-s", "trixie"]));
+    assert!(!wheelhouse.join("gamma-1.0-py3-none-any.whl").exists());
+
+    ok(&mut room.program(&["vendor", "-s", "bookworm"]));
+    let output = Command::new("unshare")
+        .args(["--net", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"])
+        .arg(format!("HOME={}", room.path().display()))
+        .arg(Path::new(env!("CARGO_BIN_EXE_deb-build-app")).with_file_name("dh_venv"))
+        .current_dir(room.app())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = sh(&room.app(), "find debian/.debhelper -name alpha.py -o -name 'beta-2.0.dist-info'");
+    assert_eq!(found.lines().count(), 2, "{found}");
+}
+
+#[test]
+fn check_names_what_is_stale_missing_altered_or_yanked() {
+    let room = Room::new();
+    ok(&mut room.program(&["vendor", "-s", "bookworm"]));
+    let before = read(room.app().join("debian/requirements.lock"));
+    let wheelhouse = room.app().join("debian/wheelhouse");
+    std::fs::write(wheelhouse.join("old-0.1-py3-none-any.whl"), "").unwrap();
+    std::fs::write(wheelhouse.join("gamma-1.0-py3-none-any.whl"), "other").unwrap();
+    std::fs::remove_file(wheelhouse.join("beta-2.0.tar.gz")).unwrap();
+    room.pages(&["alpha-1.0-py3-none-any.whl"]);
+    let words = fails(&mut room.program(&["vendor", "--check", "-s", "bookworm"]), 1);
+    for expected in [
+        "beta-2.0.tar.gz is not in debian/wheelhouse, for bookworm/",
+        "gamma-1.0-py3-none-any.whl is not the file that the lock means",
+        "old-0.1-py3-none-any.whl is stale",
+        "alpha-1.0-py3-none-any.whl was yanked: withdrawn",
+    ] {
+        assert!(words.contains(expected), "{expected}\n{words}");
+    }
+    assert_eq!(read(room.app().join("debian/requirements.lock")), before, "--check changes nothing");
+
+    std::fs::write(room.app().join("requirements.txt"), "alpha\n").unwrap();
+    let words = fails(&mut room.program(&["lock", "--check", "-s", "bookworm"]), 1);
+    assert!(words.contains("debian/requirements.lock:2: the lock was made from other requirements"), "{words}");
+    // What fits is kept, unless something newer is asked for.
+    ok(&mut room.program(&["lock", "-s", "bookworm"]));
+    let lock = || String::from_utf8(read(room.app().join("debian/requirements.lock"))).unwrap();
+    assert!(lock().contains("alpha==1.0"), "{}", lock());
+    ok(&mut room.program(&["lock", "--upgrade", "-s", "bookworm"]));
+    assert!(lock().contains("alpha==1.1") && !lock().contains("beta"), "{}", lock());
+}
+
+#[test]
+fn a_component_tarball_is_the_same_every_time() {
+    let room = Room::new();
+    let path = room.path().join("app_1.0.orig-wheelhouse.tar.xz");
+    ok(&mut room.program(&["vendor", "--component", "-s", "bookworm"]));
+    let first = read(&path);
+    ok(&mut room.program(&["vendor", "--component", "-s", "bookworm"]));
+    assert_eq!(first, read(&path));
+    let listed = sh(room.path(), "tar -tJf app_1.0.orig-wheelhouse.tar.xz");
+    assert!(listed.starts_with("wheelhouse/\nwheelhouse/alpha-1.0-py3-none-any.whl\n"), "{listed}");
+    assert!(!room.app().join("debian/wheelhouse").exists());
+}
+
+#[test]
+fn a_changed_file_of_the_index_is_refused() {
+    let room = Room::new();
+    ok(&mut room.program(&["lock", "-s", "bookworm"]));
+    let alpha = room.path().join("files/alpha-1.0-py3-none-any.whl");
+    std::fs::write(&alpha, "evil").unwrap();
+    let words = fails(&mut room.program(&["vendor", "-s", "bookworm"]), 1);
+    assert!(words.contains("the lock says"), "{words}");
+    room.pages(&[]);
+    let words = fails(&mut room.program(&["vendor", "-s", "bookworm"]), 1);
+    assert!(words.contains("alpha 1.0 has neither a wheel"), "{words}");
+    assert!(!room.app().join("debian/wheelhouse").exists());
+}
