@@ -21,6 +21,7 @@ on_both_suites!(
     an_answer_in_debconf_is_a_setting_and_a_wrong_one_is_refused,
     config_set_changes_all_or_nothing_and_restarts_once,
     the_example_serves_as_it_is_configured,
+    five_files_cost_little_more_than_an_empty_postinst,
 );
 
 const APPCONFIG: &str = "\
@@ -425,4 +426,48 @@ fn the_example_serves_as_it_is_configured(suite: Suite) {
     system.fails(1, &ask("127.0.0.1:8000"));
     system.ok("test \"$(stat -c '%U:%G %a' /etc/notes/notes.toml)\" = 'root:notes 640'");
     system.ok("dpkg -V notes && systemctl is-active notes");
+}
+
+/// Five files from ten settings, and nothing that is asked.
+fn five() -> Source {
+    let settings: String = (0..10).map(|n| format!("Setting: value_{n}\nType: integer\nDefault: {n}\n\n")).collect();
+    let mut source = Source::new("five")
+        .replace("debian/control", "dh-sequence-venv", "dh-sequence-appconfig")
+        .replace("debian/control", "${shlibs:Depends}, ${venv:Depends}", "init-system-helpers")
+        .replace("debian/control", "Architecture: any", "Architecture: all");
+    let mut files = String::new();
+    for n in 0..5 {
+        files += &format!("File: /etc/five/{n}.ini\n\n");
+        let text = format!("[part]\na = {{{{value_{n}}}}}\nb = {{{{value_{}}}}}\n", n + 5);
+        source = source.file(&format!("debian/appconfig/{n}.ini.hbs"), &text);
+    }
+    source.file("debian/five.appconfig", &format!("Format: 1\n\n{settings}{files}"))
+}
+
+fn five_files_cost_little_more_than_an_empty_postinst(suite: Suite) {
+    let session = system(suite);
+    session.copy_in(built(suite, "five", five).deb(), "/var/tmp/five.deb");
+    session.ok("mkdir -p /tmp/none/DEBIAN && cd /tmp/none/DEBIAN
+        printf '%s\\n' 'Package: none' 'Version: 1' 'Architecture: all' 'Maintainer: x <x@x.invalid>' \
+            'Description: does nothing' >control
+        printf '#!/bin/sh\\nset -e\\n' >postinst && chmod 755 postinst
+        dpkg-deb -b /tmp/none /var/tmp/none.deb");
+    // The least of several, in turns: what else runs on the machine only adds.
+    let times = session
+        .ok("for turn in $(seq 9); do
+            for package in none five; do
+                dpkg --unpack /var/tmp/$package.deb >/dev/null
+                began=$(date +%s%N)
+                dpkg --configure $package >/dev/null <&-
+                echo $package $((($(date +%s%N) - began) / 1000000))
+                dpkg --purge $package >/dev/null
+            done
+        done")
+        .stdout;
+    let least = |name: &str| -> u32 {
+        let of = times.lines().filter_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        of.min().unwrap_or_else(|| panic!("no times of {name}:\n{times}"))
+    };
+    let (none, five) = (least("none"), least("five"));
+    assert!(five <= none + 60, "{five} ms, {none} ms for an empty postinst:\n{times}");
 }
