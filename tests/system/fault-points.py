@@ -150,6 +150,8 @@ echo "$*" >"/fault/log/{name}.$run/arguments"
 # shellcheck disable=SC2086
 exec strace -qq -o "/fault/log/{name}.$run/trace" -e trace={calls} $options {real} "$@"
 """
+
+
 def wrap(deb):
     """appctl, and every maintainer script of a package, run under strace from now on."""
     if not os.path.exists("/usr/bin/appctl.real"):
@@ -161,9 +163,11 @@ def wrap(deb):
     for script in SCRIPTS:
         path = Path(scratch, "DEBIAN", script)
         if path.exists():
-            path.rename(f"{path}-real")
-            # Under its own name, by which debconf finds the package.
-            real = """sh -c '. "$0-real"' "$0\""""
+            kept = FAULT / "real" / Path(deb).stem / script
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(kept)
+            # Under the name that dpkg gives it, by which debconf finds the package.
+            real = f"""sh -c '. {kept}' "$0\""""
             executable(path, WRAPPER.format(name=script, calls=",".join(STARTS), real=real))
     sh(f"dpkg-deb -Znone -b {scratch} {deb}", check=True)
 

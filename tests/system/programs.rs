@@ -126,7 +126,7 @@ fn case_04_each_program_starts_once_and_what_is_stopped_stays_so(suite: Suite) {
     system.ok("dpkg -i /var/tmp/1.deb <&-");
     system.ok(WEB);
     assert_eq!((starts(&system, "web"), starts(&system, "worker")), (1, 1));
-    system.ok("appctl service status beacon && systemctl is-enabled beacon-web.service");
+    system.until(LIMIT, "appctl service status beacon && systemctl is-enabled beacon-web.service");
     // The same of everything under both, but for what the managers themselves add.
     let line = |program: &str| {
         let text = system.ok(&format!("tail -n1 /var/lib/beacon/starts.{program}")).stdout;
