@@ -5,15 +5,25 @@ use std::path::PathBuf;
 
 use crate::harness::{Kind, Session, Suite, repository, target_dir};
 
-/// The newest test binary of this name beside our own.
+/// The newest test binary of this name beside our own. The driver's program has
+/// the library's name, so a binary counts only if it lists tests.
 fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("our own path");
     let beside = std::fs::read_dir(own.parent().expect("a directory")).expect("target/debug/deps").flatten();
-    let binaries = beside.map(|entry| entry.path()).filter(|path| {
-        let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        stem.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')).is_some_and(|hash| !hash.contains('.'))
-    });
-    let newest = binaries.max_by_key(|path| path.metadata().and_then(|data| data.modified()).expect("a time"));
+    let mut binaries: Vec<PathBuf> = beside
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            stem.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')).is_some_and(|hash| !hash.contains('.'))
+        })
+        .collect();
+    binaries.sort_by_key(|path| path.metadata().and_then(|data| data.modified()).expect("a time"));
+    let lists_tests = |path: &PathBuf| {
+        let mut list = std::process::Command::new(path);
+        let output = list.args(["--list", "--format", "terse"]).current_dir(repository()).output();
+        String::from_utf8_lossy(&output.expect("a program").stdout).contains(": test\n")
+    };
+    let newest = binaries.into_iter().rev().find(lists_tests);
     newest.unwrap_or_else(|| panic!("there is no {name}: `cargo test --no-run` makes it"))
 }
 
