@@ -408,8 +408,7 @@ fn case_23_split_parts_of_the_standard_library_are_dependencies(suite: Suite) {
 
 /// A source archive with an extension in C, made and built by setuptools.
 fn missing_compiler_is_one_message_with_requirement_line_and_cure(suite: Suite) {
-    // uv keeps what it has once built: another run's wheel must not be found.
-    let session = workshop(suite).cold_downloads();
+    let session = workshop(suite);
     fetch_wheels(&session, "work/greet/debian/wheelhouse", "setuptools==80.9.0");
     let session = session.offline();
     greet()

@@ -18,5 +18,6 @@ mod ordinary;
 mod package;
 mod programs;
 mod smoke;
+mod sources;
 mod toolkit;
 mod zeo_server;

@@ -45,7 +45,10 @@ fn a_wheel_that_the_wheelhouse_lacks() {
     room.file("requirements.txt", "tiny==1.0\n\nabsent==2.0\n");
     with_both(
         &room,
-        &["error: requirements.txt:3: resolving absent failed", "hint: the wheelhouse has no such file: add it"],
+        &[
+            "error: requirements.txt:3: resolving absent failed",
+            "hint: the wheelhouse has no such file: fill it with 'deb-build-app vendor'",
+        ],
     );
 }
 
@@ -60,7 +63,10 @@ fn a_pinned_wheel_that_the_wheelhouse_lacks() {
     );
     with_both(
         &room,
-        &["error: requirements.txt:2: installing absent failed", "hint: the wheelhouse has no such file: add it"],
+        &[
+            "error: requirements.txt:2: installing absent failed",
+            "hint: the wheelhouse has no such file: fill it with 'deb-build-app vendor'",
+        ],
     );
 }
 
@@ -252,7 +258,8 @@ fn no_network_and_no_wheelhouse() {
         let mut command = std::process::Command::new("unshare");
         command.args(["--map-root-user", "--net", env!("CARGO_BIN_EXE_dh_venv")]);
         room.prepare(&mut command, with);
-        run(&mut command).fails(1, &["error: requirements.txt", "hint: there is no network here: put the wheels"]);
+        run(&mut command)
+            .fails(1, &["error: requirements.txt", "hint: there is no network here: run 'deb-build-app vendor'"]);
         room.nothing_staged();
     }
 }

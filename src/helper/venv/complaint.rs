@@ -44,6 +44,30 @@ pub fn blamed<'k>(messages: &str, known: impl IntoIterator<Item = &'k str> + Clo
     if found.is_empty() { named(&text, known) } else { found }
 }
 
+/// Those of the `known` names (normalised) of which the messages say that they
+/// have no wheel, where wheels alone were allowed: none at all, or none with a
+/// hash that was asked for. The same is said of what is not there or was altered;
+/// who then tries to build it hears so.
+pub fn without_wheel<'k>(messages: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Vec<&'k str> {
+    let text = messages.to_lowercase();
+    if any(&text, &NETWORK) {
+        return Vec::new();
+    }
+    let tells = |line: &&str| any(line, &LACKING);
+    let lines: Vec<&str> = text.lines().filter(tells).collect();
+    named(&lines.join("\n"), known)
+}
+
+const LACKING: [&str; 5] = [
+    // uv
+    "building from source is disabled",
+    "hash mismatch for",
+    // pip
+    "no matching distribution found for",
+    " from http",
+    " from file:",
+];
+
 /// The messages with the lines of a requirements file in place of pip's names
 /// for them, `-r FILE (line N)`.
 pub fn with_lines(messages: &str, file: &str, lines: &[String]) -> String {
@@ -112,10 +136,10 @@ pub fn cure(messages: &str, offline: bool) -> Option<&'static str> {
     } else if any(&["python.h: no such file"]) {
         "a distribution has to be compiled: add python3-dev to Build-Depends, or use a wheel"
     } else if any(&NETWORK) {
-        "there is no network here: put the wheels into debian/wheelhouse ('pip download --dest debian/wheelhouse -r FILE' where there is one; later 'deb-build-app vendor')"
+        "there is no network here: run 'deb-build-app vendor' where there is one, which puts the wheels into debian/wheelhouse"
     } else if any(&MISSING) {
         if offline {
-            "the wheelhouse has no such file: add it ('pip download --dest DIR', later 'deb-build-app vendor')"
+            "the wheelhouse has no such file: fill it with 'deb-build-app vendor'"
         } else {
             "check name and version, and whether it has a wheel for this interpreter"
         }
@@ -173,6 +197,24 @@ mod tests {
         assert_eq!(blamed(uv, KNOWN), ["greet", "tiny"]);
         assert!(is_conflict(uv));
         assert!(!is_conflict("No solution found: because native was not found in the package registry"));
+    }
+
+    #[test]
+    fn what_has_no_wheel_is_named_by_both() {
+        let uv = "error: No solution found when resolving dependencies\n  cause: Because native==1.0 has no usable \
+                  wheels and you require native==1.0, your requirements are unsatisfiable.\n\nhint: Wheels are \
+                  required for `native` because building from source is disabled for all packages (i.e., with `--no-build`)";
+        assert_eq!(without_wheel(uv, KNOWN), ["native"]);
+        let pip = "ERROR: Could not find a version that satisfies the requirement native==1.0 (from versions: none)\n\
+                   ERROR: No matching distribution found for native==1.0";
+        assert_eq!(without_wheel(pip, KNOWN), ["native"]);
+        let other = "Hash mismatch for `native==1.0`\n  Expected: …";
+        assert_eq!(without_wheel(other, KNOWN), ["native"]);
+        let other = "  native==1.0 from file:///w/native-1.0.whl (from -r /w/r (line 1)):\n  Expected sha256 00";
+        assert_eq!(without_wheel(other, KNOWN), ["native"]);
+        assert_eq!(without_wheel("Because there is no version of native==1.0 and …", KNOWN), [""; 0]);
+        let offline = format!("WARNING: Retrying … Failed to establish a new connection …\n{pip}");
+        assert_eq!(without_wheel(&offline, KNOWN), [""; 0]);
     }
 
     #[test]

@@ -50,6 +50,19 @@ impl Distribution {
         line
     }
 
+    /// Whether it has to be built, as far as is known: no index was asked for a pin.
+    pub fn is_built(&self) -> bool {
+        let direct = self.direct.as_deref().map(|direct| direct.split(['#', '?']).next().unwrap_or_default());
+        self.source || direct.is_some_and(|path| !path.ends_with(".whl"))
+    }
+
+    /// Whether the same description always means the same bytes: it has a hash, or names a commit.
+    pub fn is_fixed(&self) -> bool {
+        let commit = self.direct.as_deref().and_then(|direct| direct.split('#').next()?.rsplit('@').next());
+        let is_commit = |text: &str| text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        !self.hashes.is_empty() || commit.is_some_and(is_commit)
+    }
+
     /// As it enters the venv id.
     fn identity(&self) -> String {
         // Where a file was downloaded from does not change what it is.
@@ -308,7 +321,8 @@ pub fn cache_key(distributions: &[Distribution], shape: &Shape, makers: &[String
     digest(lines.iter().map(String::as_str))
 }
 
-fn sorted_identities(distributions: &[Distribution]) -> Vec<String> {
+/// What the distributions are, whatever their order.
+pub fn sorted_identities(distributions: &[Distribution]) -> Vec<String> {
     let mut all: Vec<String> = distributions.iter().map(Distribution::identity).collect();
     all.sort();
     all
@@ -346,6 +360,18 @@ mod tests {
         assert_eq!(from_pip_report(report, &BTreeSet::new()).unwrap(), [flask()]);
         let own = BTreeSet::from(["flask".to_owned()]);
         assert!(from_pip_report(report, &own).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_has_to_be_built_and_what_is_fixed() {
+        let direct = |direct: &str| Distribution { direct: Some(direct.into()), hashes: Vec::new(), ..flask() };
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        assert!(!flask().is_built() && flask().is_fixed());
+        assert!(!direct("https://h.invalid/a-1.0-py3-none-any.whl#x").is_built());
+        let archive = direct("https://h.invalid/a-1.0.tar.gz");
+        assert!(archive.is_built() && !archive.is_fixed());
+        assert!(direct(&format!("git+https://h.invalid/a@{commit}#subdirectory=b")).is_fixed());
+        assert!(!direct("git+https://h.invalid/a@main").is_fixed());
     }
 
     #[test]

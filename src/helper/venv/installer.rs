@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::name::normalise;
 use crate::plan::Process;
 
 /// The installer that does the work.
@@ -52,6 +53,18 @@ pub struct Sources {
     pub only_binary: Vec<String>,
 }
 
+impl Sources {
+    /// Whether a distribution (normalised name) has to be built although it may have a wheel.
+    pub fn demand_source(&self, name: &str) -> bool {
+        // pip's format control: ":all:" is everything, ":none:" takes back what stood before.
+        self.no_binary.iter().flat_map(|value| value.split(',')).fold(false, |demanded, word| match word.trim() {
+            ":all:" => true,
+            ":none:" => false,
+            word => demanded || normalise(word) == name,
+        })
+    }
+}
+
 /// Directories of a build that children use.
 #[derive(Debug, Clone)]
 pub struct Rooms {
@@ -59,8 +72,10 @@ pub struct Rooms {
     pub home: PathBuf,
     /// Temporary directory of the children.
     pub temporary: PathBuf,
-    /// Download caches of the installers.
-    pub downloads: PathBuf,
+    /// uv's cache.
+    pub uv: PathBuf,
+    /// pip's cache: this build's own, which shares nothing but downloads with others.
+    pub pip: PathBuf,
 }
 
 /// Variables that index settings of the host may come in.
@@ -132,15 +147,92 @@ pub fn environment(
     set("PIP_NO_COLOR", "1".into());
     set("PIP_PROGRESS_BAR", "off".into());
     set("PIP_ROOT_USER_ACTION", "ignore".into());
-    set("PIP_CACHE_DIR", rooms.downloads.join("pip").into());
+    set("PIP_CACHE_DIR", rooms.pip.clone().into());
     set("UV_NO_CONFIG", "1".into());
     set("UV_NO_PROGRESS", "1".into());
     set("UV_PYTHON_DOWNLOADS", "never".into());
-    set("UV_CACHE_DIR", rooms.downloads.join("uv").into());
+    set("UV_CACHE_DIR", rooms.uv.clone().into());
     set("NO_COLOR", "1".into());
     if ca_bundle_present {
         for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"] {
             all.entry(name.into()).or_insert_with(|| CA_BUNDLE.into());
+        }
+    }
+    all
+}
+
+/// Variables that say who builds, where from and in which job, in front of
+/// their names; those are of no account to a compiler.
+const NEUTRAL: [&str; 42] = [
+    "BUILD_",
+    "CI_",
+    "COLORTERM",
+    "COLUMNS",
+    "DBUS_",
+    "DEBEMAIL",
+    "DEBFULLNAME",
+    "DEBSIGN_",
+    "DESKTOP_",
+    "DISPLAY",
+    "EDITOR",
+    "GITHUB_",
+    "GITLAB_",
+    "GPG_",
+    "HIST",
+    "HOME",
+    "JENKINS_",
+    "JOB_",
+    "LANG",
+    "LC_",
+    "LESS",
+    "LINES",
+    "LOGNAME",
+    "LS_COLORS",
+    "MAIL",
+    "OLDPWD",
+    "PAGER",
+    "PWD",
+    "RUNNER_",
+    "SCHROOT_",
+    "SESSION_",
+    "SHELL",
+    "SHLVL",
+    "SSH_",
+    "STY",
+    "SUDO_",
+    "TERM",
+    "TMUX",
+    "TZ",
+    "USER",
+    "WINDOWID",
+    "XAUTHORITY",
+];
+
+/// Words of DEB_BUILD_OPTIONS that do not change what is built.
+const NEUTRAL_OPTIONS: [&str; 5] = ["nocheck", "nodoc", "parallel", "quiet", "terse"];
+
+/// What of the caller's environment may decide what a compiler makes, as
+/// `NAME=VALUE`: everything that reaches a build and is not known to be neutral.
+pub fn decisive(caller: &BTreeMap<OsString, OsString>) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, value) in caller {
+        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+        let neutral =
+            matches!(&*name, "_" | "CI" | "TMP" | "TEMP" | "TMPDIR" | "EXECUTOR_NUMBER" | "NODE_NAME" | "WORKSPACE");
+        if neutral || NEUTRAL.iter().chain(&DROPPED).any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        let value = match &*name {
+            "DEB_BUILD_OPTIONS" => value
+                .split_whitespace()
+                .filter(|word| !NEUTRAL_OPTIONS.contains(&word.split('=').next().unwrap_or_default()))
+                .collect::<Vec<_>>()
+                .join(" "),
+            _ => value.into_owned(),
+        };
+        // An option that is not there is as one without words.
+        if name != "DEB_BUILD_OPTIONS" || !value.is_empty() {
+            all.push(format!("{name}={value}"));
         }
     }
     all
@@ -252,7 +344,12 @@ pub enum Files {
     Anew,
 }
 
-/// Install exactly what a requirements file lists; `hashed` demands a hash of each.
+/// Install exactly what a requirements file lists, from wheels alone; `hashed`
+/// demands a hash of each.
+///
+/// Nothing is ever built here: the installers keep what they have built under
+/// names and paths, and would offer it again when the compiler or its flags have
+/// changed.
 pub fn install(
     installer: &Installer,
     venv_python: &Path,
@@ -261,6 +358,7 @@ pub fn install(
     hashed: bool,
     files: Files,
 ) -> Process {
+    let wheels_only = Sources { no_binary: Vec::new(), only_binary: Vec::new(), ..sources.clone() };
     let mut process = match installer {
         Installer::Uv { program, .. } => {
             let mut process = uv(program, venv_python, &["pip", "install", "--no-deps"]);
@@ -269,21 +367,37 @@ pub fn install(
             if files == Files::Anew {
                 process.arguments.push("--no-cache".into());
             }
-            push_sources(&mut process, sources, true);
+            push_sources(&mut process, &wheels_only, true);
+            process.arguments.push("--no-build".into());
             process
         }
         Installer::Pip { .. } => {
             let mut process = pip(venv_python, &["install", "--no-deps", "--no-compile", "--no-warn-script-location"]);
-            push_sources(&mut process, sources, false);
+            push_sources(&mut process, &wheels_only, false);
+            process.arguments.extend(["--only-binary", ":all:"].map(OsString::from));
             process
         }
     };
+    push_requirements(&mut process, requirements, hashed);
+    process
+}
+
+/// Build the wheels of what a requirements file lists into `out`, with pip: uv
+/// has no command for it.
+pub fn source_wheels(venv_python: &Path, requirements: &Path, out: &Path, sources: &Sources, hashed: bool) -> Process {
+    let mut process = pip(venv_python, &["wheel", "--no-deps", "--wheel-dir"]);
+    process.arguments.push(out.into());
+    push_sources(&mut process, sources, false);
+    push_requirements(&mut process, requirements, hashed);
+    process
+}
+
+fn push_requirements(process: &mut Process, requirements: &Path, hashed: bool) {
     if hashed {
         process.arguments.push("--require-hashes".into());
     }
     process.arguments.push("--requirement".into());
     process.arguments.push(requirements.into());
-    process
 }
 
 /// Empty uv's cache; `None` where `cache` is not its own, or uv is not the installer.
@@ -299,8 +413,13 @@ pub fn clean(installer: &Installer, cache: &Path) -> Option<Process> {
 /// How a project's build requirements are met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildEnvironment {
-    /// A fresh environment with just these exact requirements (a constraints file).
-    Isolated(PathBuf),
+    /// A fresh environment with just these exact requirements.
+    Isolated {
+        /// A constraints file with them.
+        constraints: PathBuf,
+        /// Those of them that have wheels; nothing that was built earlier may take their place.
+        wheels: Vec<String>,
+    },
     /// Debian's own packages, as installed (setuptools, wheel …).
     System,
 }
@@ -323,9 +442,12 @@ pub fn wheel(
             process.arguments.extend(tail);
             push_sources(&mut process, sources, true);
             match build {
-                BuildEnvironment::Isolated(constraints) => {
+                BuildEnvironment::Isolated { constraints, wheels } => {
                     process.arguments.push("--build-constraints".into());
                     process.arguments.push(constraints.into());
+                    if !wheels.is_empty() {
+                        process.environment.insert("UV_NO_BUILD_PACKAGE".into(), wheels.join(" ").into());
+                    }
                 }
                 BuildEnvironment::System => process.arguments.push("--no-build-isolation".into()),
             }
@@ -337,7 +459,7 @@ pub fn wheel(
             process.arguments.push(out.into());
             push_sources(&mut process, sources, false);
             match build {
-                BuildEnvironment::Isolated(constraints) => {
+                BuildEnvironment::Isolated { constraints, .. } => {
                     process.environment.insert("PIP_CONSTRAINT".into(), constraints.into());
                 }
                 BuildEnvironment::System => process.arguments.push("--no-build-isolation".into()),
@@ -357,7 +479,7 @@ mod tests {
     }
 
     fn rooms() -> Rooms {
-        Rooms { home: "/w/home".into(), temporary: "/w/tmp".into(), downloads: "/c".into() }
+        Rooms { home: "/w/home".into(), temporary: "/w/tmp".into(), uv: "/c/uv".into(), pip: "/w/pip".into() }
     }
 
     #[test]
@@ -398,7 +520,34 @@ mod tests {
         assert!(text(&pip).contains("--index-url https://a.invalid --extra-index-url https://b.invalid"));
         let offline = Sources { find_links: vec!["/w".into()], offline: true, ..sources };
         let text = install(&pip, Path::new("/v/bin/python"), Path::new("/r"), &offline, true, Files::Apart).to_string();
-        assert!(text.contains("--no-index --find-links /w --require-hashes"), "{text}");
+        assert!(text.contains("--no-index --find-links /w --only-binary :all: --require-hashes"), "{text}");
         assert!(!text.contains("invalid"));
+    }
+
+    #[test]
+    fn what_a_compiler_may_see_decides_and_nothing_else() {
+        let caller = caller(&[
+            ("CFLAGS", "-O2"),
+            ("DEB_CFLAGS_APPEND", "-DX"),
+            ("YARL_NO_EXTENSIONS", "1"),
+            ("DEB_BUILD_OPTIONS", "parallel=8 noopt nocheck"),
+            ("PIP_INDEX_URL", "https://mirror.invalid"),
+            ("MAKEFLAGS", "-j8"),
+            ("PWD", "/home/anna/notes"),
+            ("SSH_CONNECTION", "a"),
+            ("CI", "1"),
+        ]);
+        let expected = ["CFLAGS=-O2", "DEB_BUILD_OPTIONS=noopt", "DEB_CFLAGS_APPEND=-DX", "YARL_NO_EXTENSIONS=1"];
+        assert_eq!(decisive(&caller), expected);
+    }
+
+    #[test]
+    fn sources_are_demanded_by_name_or_of_all() {
+        let demand = |values: &[&str], name: &str| {
+            let no_binary = values.iter().map(|value| (*value).to_owned()).collect();
+            Sources { no_binary, ..Sources::default() }.demand_source(name)
+        };
+        assert!(demand(&["Zope.Interface,other"], "zope-interface"));
+        assert!(demand(&[":all:"], "tiny") && !demand(&[":all:", ":none:"], "tiny") && !demand(&["x"], "tiny"));
     }
 }

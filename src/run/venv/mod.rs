@@ -9,14 +9,15 @@ mod assemble;
 mod cache;
 mod depends;
 mod describe;
+mod install;
 pub mod place;
 mod project;
 mod resolve;
 mod trial;
 mod workshop;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use debian_control::lossless::relations::Relations;
@@ -25,7 +26,7 @@ use crate::apply;
 use crate::debian::pkgfile;
 use crate::error::{Diagnostic, Error, Result, Severity};
 use crate::helper::venv::cli::Options;
-use crate::helper::venv::distribution::{self, Distribution, Shape, digest};
+use crate::helper::venv::distribution::{self, Shape, digest};
 use crate::helper::venv::installer::{self, Files, Installer};
 use crate::helper::venv::place::Outcome;
 use crate::helper::venv::settings::{self, Keep, Present, Settings};
@@ -35,6 +36,7 @@ use crate::plan::{Action, Plan, Process};
 use crate::run::Context;
 
 use assemble::{Contents, Phase, Snapshot};
+use install::Built;
 use project::ProjectWheel;
 use resolve::Wanted;
 use trial::{Attempt, Failure};
@@ -218,7 +220,7 @@ impl Workshop<'_> {
             if !input::is_directory(&self.context.directory.join(&wheelhouse.text)) {
                 return Err(wheelhouse
                     .error(format!("there is no directory '{}'", wheelhouse.text))
-                    .hint("correct the field Wheelhouse, or fill it with 'pip download --dest DIR -r FILE'")
+                    .hint("correct the field Wheelhouse, or drop it and run 'deb-build-app vendor', which fills debian/wheelhouse")
                     .into());
             }
         }
@@ -255,21 +257,15 @@ impl Workshop<'_> {
 
     /// The dependencies' tree at `venv`: from the cache, or installed, normalised and kept.
     fn dependencies(&self, wanted: &Wanted, venv: &Path) -> Result<(Contents, BTreeMap<PathBuf, Facts>)> {
-        let shape = self.shape()?;
-        let mut makers = vec![
-            self.installer.label(),
-            concat!("dh-venv ", env!("CARGO_PKG_VERSION")).to_owned(),
-            format!("interpreter {} {}", self.interpreter.target().display(), self.interpreter.soabi),
-            format!("package {}", self.settings.package),
-        ];
-        let unsure = wanted.distributions.iter().any(|one| one.source || one.line.is_some());
-        if unsure && self.may_build(wanted) {
-            makers.push(self.build_inputs()?);
-        }
-        let key = distribution::cache_key(&wanted.distributions, &shape, &makers);
         let apart = self.files() == Files::Apart;
         let site = self.frame(venv).site();
-        if let Some(snapshot) = self.cache.restore_directory(&key, venv, apart)? {
+        let built = self.known_built(wanted);
+        let kept = match &built {
+            Some(built) => self.cache.restore_directory(&self.tree_key(wanted, built)?, venv, apart)?,
+            None => None,
+        };
+        let built = built.unwrap_or_default();
+        if let Some(snapshot) = kept {
             self.context.printer.note(&format!("the dependencies of {} come from the cache", self.settings.package));
             let contents = assemble::listed(venv, &site, snapshot.entries)?;
             if !self.dependencies_tried(&contents) {
@@ -280,11 +276,11 @@ impl Workshop<'_> {
         }
         // Installed beside, and moved when it is whole.
         let fresh = self.work.join("fresh");
-        let (snapshot, failures) = match self.fresh_tree(wanted, &fresh, &key, self.files()) {
+        let (snapshot, failures) = match self.fresh_tree(wanted, &fresh, &built, self.files()) {
             // Someone wrote into a file that uv's cache shared with an earlier package.
             Err(Error::Failed(faults)) if self.files() == Files::Shared && tree::tells_of_altered(&faults) => {
                 self.apply(&Plan::new([Action::Remove { path: fresh.clone() }]))?;
-                let second = self.fresh_tree(wanted, &fresh, &key, Files::Anew).map_err(|_| Error::Failed(faults))?;
+                let second = self.fresh_tree(wanted, &fresh, &built, Files::Anew).map_err(|_| Error::Failed(faults))?;
                 self.clean_installer_cache()?;
                 second
             }
@@ -297,27 +293,44 @@ impl Workshop<'_> {
         Ok((contents, snapshot.facts))
     }
 
-    /// Install and normalise the dependencies at `fresh` and keep them; try their modules meanwhile.
-    fn fresh_tree(&self, wanted: &Wanted, fresh: &Path, key: &str, files: Files) -> Result<(Snapshot, Vec<Failure>)> {
+    /// The key of the dependencies' tree, of which these were `built` from source.
+    fn tree_key(&self, wanted: &Wanted, built: &Built) -> Result<String> {
+        let mut makers = vec![
+            self.installer.label(),
+            concat!("dh-venv ", env!("CARGO_PKG_VERSION")).to_owned(),
+            format!("interpreter {} {}", self.interpreter.target().display(), self.interpreter.soabi),
+            format!("package {}", self.settings.package),
+        ];
+        if !built.is_empty() {
+            makers.push(self.build_inputs()?);
+        }
+        Ok(distribution::cache_key(&wanted.distributions, &self.shape()?, &makers))
+    }
+
+    /// Install and normalise the dependencies at `fresh` and keep them; try their
+    /// modules meanwhile. `known` have to be built.
+    fn fresh_tree(
+        &self,
+        wanted: &Wanted,
+        fresh: &Path,
+        known: &Built,
+        files: Files,
+    ) -> Result<(Snapshot, Vec<Failure>)> {
         let process = installer::make_venv(
             &self.interpreter.target(),
             fresh,
             &self.settings.package,
             self.settings.system_site_packages,
         );
-        let unsure = wanted.distributions.iter().any(|one| one.source || one.line.is_some());
-        let flags = std::thread::scope(|scope| {
-            let flags = unsure.then(|| scope.spawn(|| self.build_flags()));
-            self.quietly("making a venv", &process)?;
-            flags.map_or_else(|| Ok(BTreeMap::new()), |flags| finished(flags))
-        })?;
-        self.install(wanted, fresh, files, &flags)?;
+        self.quietly("making a venv", &process)?;
+        let built = self.install(wanted, fresh, files, known)?;
+        let key = self.tree_key(wanted, &built)?;
         let draft = self.draft(fresh, &Phase::Dependencies)?;
         let modules = self.dependency_modules(fresh, &draft.contents)?;
         std::thread::scope(|scope| {
             let trial = scope.spawn(|| self.try_imports(fresh, &modules, Attempt::Once));
             let snapshot = self.settle(fresh, &Phase::Dependencies, draft)?;
-            self.cache.store_directory(key, fresh, &snapshot, self.files() == Files::Apart)?;
+            self.cache.store_directory(&key, fresh, &snapshot, self.files() == Files::Apart)?;
             Ok((snapshot, finished(trial)?))
         })
     }
@@ -347,11 +360,6 @@ impl Workshop<'_> {
         Ok(())
     }
 
-    /// Whether any distribution may have to be built from source here.
-    fn may_build(&self, wanted: &Wanted) -> bool {
-        !wanted.sources.only_binary.iter().any(|value| value == ":all:")
-    }
-
     /// What decides the tree besides the distributions, for id and key.
     fn shape(&self) -> Result<Shape> {
         Ok(Shape {
@@ -373,55 +381,6 @@ impl Workshop<'_> {
             options.push("keep=tests".to_owned());
         }
         options
-    }
-
-    /// Install the exact distributions into a venv; `flags` are for those that are built.
-    fn install(&self, wanted: &Wanted, venv: &Path, files: Files, flags: &BTreeMap<OsString, OsString>) -> Result<()> {
-        let preinstall: BTreeSet<String> = self
-            .settings
-            .preinstall
-            .iter()
-            .map(|item| {
-                crate::helper::venv::name::normalise(
-                    item.text.split(['=', '<', '>', '~', '!', '[', ' ', ';']).next().unwrap_or_default(),
-                )
-            })
-            .collect();
-        let (first, rest): (Vec<&Distribution>, Vec<&Distribution>) =
-            wanted.distributions.iter().partition(|one| preinstall.contains(&one.name));
-        for (name, part) in [("preinstall", first), ("requirements", rest)] {
-            if part.is_empty() {
-                continue;
-            }
-            let lines: Vec<String> = part.iter().map(|one| one.requirement()).collect();
-            let file = self.note(&format!("{name}.txt"), &(lines.join("\n") + "\n"))?;
-            let hashed = part.iter().all(|one| !one.hashes.is_empty());
-            let python = venv.join("bin/python");
-            let mut process = installer::install(&self.installer, &python, &file, &wanted.sources, hashed, files);
-            if part.iter().any(|one| one.source || one.line.is_some()) {
-                process.environment.extend(flags.clone());
-            }
-            self.run_installer(process.directory(&self.context.directory), wanted)?;
-        }
-        Ok(())
-    }
-
-    fn install_project(&self, wheels: &[ProjectWheel], wanted: &Wanted, venv: &Path) -> Result<()> {
-        let lines: Vec<String> = wheels.iter().map(|wheel| wheel.path.display().to_string()).collect();
-        let file = self.note("project.txt", &(lines.join("\n") + "\n"))?;
-        let python = venv.join("bin/python");
-        let process = installer::install(&self.installer, &python, &file, &wanted.sources, false, Files::Apart);
-        self.run_installer(process, wanted)
-    }
-
-    fn run_installer(&self, process: Process, wanted: &Wanted) -> Result<()> {
-        let process = self.with_environment(&process);
-        self.context.printer.plan(&Plan::new([Action::Run(process.clone())]));
-        let output = apply::capture(&process)?;
-        if output.success {
-            return Ok(());
-        }
-        Err(self.complaint("installing", &output, &wanted.places).into())
     }
 
     /// Leave what dh_venv_place needs.

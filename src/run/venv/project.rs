@@ -54,7 +54,7 @@ impl Workshop<'_> {
 
     fn project_wheel(&self, project: &Item, source: &str) -> Result<ProjectWheel> {
         let pyproject = self.pyproject(&project.text)?;
-        let constraints = self.build_requirements(&pyproject)?;
+        let requirements = self.build_requirements(&pyproject)?;
         let version = self.changelog_version()?;
         let key = digest([
             "dh-venv-wheel 1",
@@ -64,14 +64,14 @@ impl Workshop<'_> {
             &self.interpreter.soabi,
             &self.interpreter.minor(),
             &self.installer.label(),
-            constraints.as_deref().unwrap_or("system"),
+            requirements.as_ref().map_or("system".to_owned(), BuildRequirements::pins).as_str(),
             version.as_deref().unwrap_or_default(),
             self.context.environment.text("SOURCE_DATE_EPOCH").unwrap_or_default(),
             &self.build_inputs()?,
         ]);
         let out = self.work.join("wheels").join(normalise(&project.text));
         if !self.cache.restore(&key, &out)? {
-            self.build_wheel(project, constraints.as_deref(), version.as_deref(), &out)?;
+            self.build_wheel(project, requirements.as_ref(), version.as_deref(), &out)?;
             self.cache.store(&key, &out)?;
         }
         let file = input::names(&out)?.into_iter().find(|name| name.to_string_lossy().ends_with(".whl"));
@@ -107,12 +107,11 @@ impl Workshop<'_> {
         }
     }
 
-    /// Build requirements as exact `name==version` lines, or `None` where
-    /// Debian's own packages shall build it.
-    fn build_requirements(&self, pyproject: &Pyproject) -> Result<Option<String>> {
+    /// The exact build requirements, or `None` where Debian's own packages shall build it.
+    fn build_requirements(&self, pyproject: &Pyproject) -> Result<Option<BuildRequirements>> {
         let wanted = pyproject.build_requires.join("\n");
         if wanted.is_empty() {
-            return Ok(Some(String::new()));
+            return Ok(Some(BuildRequirements(Vec::new())));
         }
         let file = self.note("build-requirements.txt", &wanted)?;
         let python = self.bare_venv("build-venv", false)?;
@@ -120,7 +119,7 @@ impl Workshop<'_> {
         let output = apply::capture(&self.with_environment(&process))?;
         if output.success {
             let found = self.resolved(&output.stdout, &Default::default())?;
-            return Ok(Some(found.iter().map(pin).collect::<Vec<_>>().join("\n")));
+            return Ok(Some(BuildRequirements(found)));
         }
         // Without network, and without the backend in the wheelhouse: Debian's own.
         let backend = pyproject.backend_module();
@@ -143,7 +142,13 @@ impl Workshop<'_> {
             .into())
     }
 
-    fn build_wheel(&self, project: &Item, constraints: Option<&str>, version: Option<&str>, out: &Path) -> Result<()> {
+    fn build_wheel(
+        &self,
+        project: &Item,
+        requirements: Option<&BuildRequirements>,
+        version: Option<&str>,
+        out: &Path,
+    ) -> Result<()> {
         let copy = self.work.join("source");
         let mut plan = Plan::default();
         plan.push(Action::Remove { path: copy.clone() });
@@ -154,14 +159,21 @@ impl Workshop<'_> {
         });
         plan.push(Action::Directory { path: out.to_path_buf() });
         self.apply(&plan)?;
-        let build = match constraints {
-            Some(lines) => BuildEnvironment::Isolated(self.note("build-constraints.txt", lines)?),
+        let build = match requirements {
+            Some(all) => BuildEnvironment::Isolated {
+                constraints: self.note("build-constraints.txt", &all.pins())?,
+                wheels: all.0.iter().filter(|one| !one.is_built()).map(|one| one.name.clone()).collect(),
+            },
             None => BuildEnvironment::System,
         };
         let python = self.bare_venv("build-venv", build == BuildEnvironment::System)?;
         let mut process =
             installer::wheel(&self.installer, &python, &copy.join(&project.text), out, &self.sources(), &build);
         process.environment.extend(self.build_flags()?);
+        if requirements.is_some_and(|all| all.0.iter().any(Distribution::is_built)) {
+            // What uv builds for the build stays in a cache of this build's own.
+            process.environment.insert("UV_CACHE_DIR".into(), self.work.join("uv").into());
+        }
         if let Some(version) = version {
             for name in ["SETUPTOOLS_SCM_PRETEND_VERSION", "PBR_VERSION", "PDM_BUILD_SCM_VERSION"] {
                 process.environment.insert(name.into(), version.into());
@@ -225,20 +237,17 @@ impl Workshop<'_> {
         Ok(digest(lines.iter().map(String::as_str)))
     }
 
-    /// What a build from source depends on besides its source: installed packages and flags.
+    /// What a build from source depends on besides its source: installed packages,
+    /// flags, and whatever else of the environment a build may look at.
     pub fn build_inputs(&self) -> Result<String> {
         let mut lines = vec![self.installed.clone()];
-        for (name, value) in self.context.environment.all() {
-            let name = name.to_string_lossy();
-            let decides = name.ends_with("FLAGS") && name != "MAKEFLAGS" && name != "MFLAGS"
-                || name.starts_with("DEB_BUILD_MAINT")
-                || matches!(&*name, "CC" | "CXX" | "LD" | "DEB_HOST_ARCH");
-            if decides {
-                lines.push(format!("{name}={}", value.to_string_lossy()));
-            }
-        }
-        for option in ["noopt", "nostrip"] {
-            lines.push(format!("{option} {}", self.context.environment.build_option(option).is_some()));
+        lines.extend(installer::decisive(self.context.environment.all()));
+        // dpkg-buildflags(1), FILES.
+        let own = |name: &str| self.context.environment.text(name).map(PathBuf::from);
+        let home = own("XDG_CONFIG_HOME").or_else(|| own("HOME").map(|home| home.join(".config")));
+        for directory in [Some(PathBuf::from("/etc")), home].into_iter().flatten() {
+            let text = input::bytes(&directory.join("dpkg/buildflags.conf")).ok().flatten().unwrap_or_default();
+            lines.push(digest([String::from_utf8_lossy(&text).as_ref()]));
         }
         Ok(digest(lines.iter().map(String::as_str)))
     }
@@ -296,10 +305,17 @@ impl Workshop<'_> {
     }
 }
 
-fn pin(distribution: &Distribution) -> String {
-    match &distribution.direct {
-        Some(url) => format!("{} @ {url}", distribution.name),
-        None => format!("{}=={}", distribution.name, distribution.version),
+/// What a project is built with.
+struct BuildRequirements(Vec<Distribution>);
+
+impl BuildRequirements {
+    /// As exact lines of a constraints file.
+    fn pins(&self) -> String {
+        let pin = |one: &Distribution| match &one.direct {
+            Some(url) => format!("{} @ {url}", one.name),
+            None => format!("{}=={}", one.name, one.version),
+        };
+        self.0.iter().map(pin).collect::<Vec<_>>().join("\n")
     }
 }
 

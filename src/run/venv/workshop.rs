@@ -41,7 +41,8 @@ pub struct Workshop<'a> {
 impl<'a> Workshop<'a> {
     /// Find interpreter and installer, make the directories.
     pub fn open(context: &'a Context, settings: &'a Settings, work: PathBuf) -> Result<Self> {
-        let rooms = Rooms { home: work.join("home"), temporary: work.join("tmp"), downloads: PathBuf::new() };
+        let rooms =
+            Rooms { home: work.join("home"), temporary: work.join("tmp"), uv: PathBuf::new(), pip: work.join("pip") };
         let mut plan = Plan::default();
         // First of all what vouches for an earlier venv: whatever ends this run, nothing stale is placed.
         if let Some(stage) = work.parent() {
@@ -53,7 +54,8 @@ impl<'a> Workshop<'a> {
         }
         apply::plan(&plan, &context.printer, false)?;
         let cache = Cache::open(&context.environment, &work, &context.printer)?;
-        let rooms = Rooms { downloads: cache.downloads(), ..rooms };
+        let rooms = Rooms { uv: cache.downloads().join("uv"), ..rooms };
+        share_downloads(context, &cache, &rooms.pip)?;
         let host_index = context.environment.text("DH_VENV_HOST_INDEX") == Some("1");
         let has_ca = input::is_file(installer::ca_bundle());
         let mut environment = installer::environment(context.environment.all(), &rooms, host_index, has_ca);
@@ -117,6 +119,19 @@ impl<'a> Workshop<'a> {
         self.apply(&Plan::new([Action::Write { path: path.clone(), contents, mode: 0o644 }]))?;
         Ok(path)
     }
+}
+
+/// A cache for pip that shares what was downloaded with other builds, but not
+/// the wheels that pip has built: it finds those by the archive's address alone.
+fn share_downloads(context: &Context, cache: &Cache, own: &Path) -> Result<()> {
+    let mut plan = Plan::default();
+    // pip calls it `http` up to 23.2.
+    for name in ["http", "http-v2"] {
+        let shared = cache.downloads().join("pip").join(name);
+        plan.push(Action::Directory { path: shared.clone() });
+        plan.push(Action::Symlink { path: own.join(name), target: shared });
+    }
+    apply::plan(&plan, &context.printer, false)
 }
 
 /// Ask an interpreter what it is.
