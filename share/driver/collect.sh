@@ -1,7 +1,17 @@
-# collect.sh: regular files that the build has left beside the source. Nobody
-# but root runs any more.
+# collect.sh KEY...: regular files that the build has left beside the source, and
+# the virtual environments that dh_venv has kept, but for those of these keys.
+# Nobody but root runs any more.
 # shellcheck shell=sh
 set -eu
 for file in /build/reproducible-path/*; do
     [ ! -f "$file" ] || [ -L "$file" ] || cp "$file" /run/result/
 done
+cd /
+kept=home/builder/.cache/dh-venv
+[ -d /run/kept ] && [ -d "$kept/trees" ] && [ ! -L "$kept/trees" ] && [ ! -L "$kept/texts" ] || exit 0
+for file in "$kept"/trees/*.sums; do
+    if [ ! -f "$file" ] || [ -L "$file" ] || [ ! -d "${file%.sums}.d" ]; then continue; fi
+    key=${file##*/}
+    case " $* " in *" ${key%.sums} "*) ;; *) cp -a --parents "$file" "${file%.sums}.d" /run/kept/ ;; esac
+done
+[ ! -d "$kept/texts" ] || cp -a --parents "$kept/texts" /run/kept/

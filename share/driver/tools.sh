@@ -6,3 +6,4 @@ apt-get -qq update
 apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install build-essential fakeroot "$@"
 getent passwd builder >/dev/null || useradd --create-home --shell /bin/sh builder
 mkdir -p /build
+[ ! -f /run/debs/uv ] || install -m 755 /run/debs/uv /usr/local/bin/uv

@@ -15,12 +15,15 @@ use crate::debian::paragraph;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::hex;
 use crate::input::{self, Kind};
+use crate::plan::Process;
 
+use super::backend::{self, Backend};
 use super::context::{Context, last_words};
 use super::environment::{Base, Environments, PROCESSES, now, owner};
 use super::fetch::json;
 use super::git::Wanted;
 use super::hold::{Held, Workroom};
+use super::kept::Kept;
 use super::process::{self, Ended};
 use super::session::{Bind, Session, Step, Upper};
 use super::shell_session::memory;
@@ -29,6 +32,8 @@ use super::tree::{self, Tree};
 use super::vendor;
 
 const PREPARE: &str = include_str!("../../share/driver/prepare.sh");
+/// Where a build's new virtual environments go, below its own directory.
+const KEPT: &str = "kept";
 const COLLECT: &str = include_str!("../../share/driver/collect.sh");
 
 /// What is asked for.
@@ -58,6 +63,42 @@ pub struct Request {
     pub vendor: bool,
     /// Most bytes that the build may write; three quarters of the free memory where absent.
     pub room: Option<u64>,
+    /// Under which circumstances.
+    pub variation: Variation,
+    /// By what.
+    pub backend: Backend,
+}
+
+/// Circumstances of a build that must not change what comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Variation {
+    /// The usual ones, with the virtual environments that earlier builds have left.
+    #[default]
+    Usual,
+    /// Another time zone, umask, number of processors; nothing of earlier builds.
+    Other,
+}
+
+impl Request {
+    /// A build of what is in a directory, whatever its results are for.
+    pub fn of(source: PathBuf, suite: Suite, architecture: String) -> Self {
+        Self {
+            source,
+            suite,
+            architecture,
+            wanted: None,
+            allow_dirty: false,
+            output: PathBuf::new(),
+            kind: None,
+            wait: true,
+            limit: None,
+            network: false,
+            vendor: false,
+            room: None,
+            variation: Variation::Usual,
+            backend: Backend::Session,
+        }
+    }
 }
 
 /// The file manifest.json of a build.
@@ -75,6 +116,8 @@ pub struct Manifest {
     pub suite: String,
     /// Architecture built for.
     pub architecture: String,
+    /// By what it was built.
+    pub backend: &'static str,
     /// sha256 over the source tree.
     pub tree: String,
     /// Full commit id, where one was asked for.
@@ -144,10 +187,15 @@ pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
         None => "binary".to_owned(),
     };
     let environments = Environments::new(context)?;
-    let base = environments.dependencies(request.suite.name, &request.architecture, &tree.control, &kind)?;
+    let base = match request.backend {
+        Backend::Host => None,
+        _ => Some(environments.dependencies(request.suite.name, &request.architecture, &tree.control, &kind)?),
+    };
+    let kept = Kept::new(context, &tree.changelog.source, request, base.as_ref())?;
     let prepared = began.elapsed().as_secs_f64();
-    let build = Build { context, request, tree: &tree, place: place(context, request, &tree), kind, base };
-    build.run(environments.mount_point()?, prepared)
+    let place = place(context, request, &tree);
+    let build = Build { context, request, tree: &tree, place, kind, base, kept, work: work.path() };
+    build.run(&environments, prepared)
 }
 
 /// `SUITE/SOURCE/VERSION/ARCHITECTURE` below the directory for results.
@@ -180,22 +228,25 @@ struct Build<'a> {
     tree: &'a Tree,
     place: PathBuf,
     kind: String,
-    base: Base,
+    base: Option<Base>,
+    kept: Option<Kept>,
+    work: &'a Path,
 }
 
 impl Build<'_> {
-    fn run(&self, mount_point: PathBuf, prepared: f64) -> Result<Built> {
+    fn run(&self, environments: &Environments<'_>, prepared: f64) -> Result<Built> {
         let began = Instant::now();
         let part = self.beside("part");
         apply::remove(&part)?;
         apply::directory(&part)?;
         let (step, environment) = self.step()?;
         let command = step.command.clone();
-        let session = self.session(&part, mount_point, step)?;
+        let process = self.process(&part, environments, step)?;
         let log = part.join("build.log");
-        self.context.say(format!("building {} {}", self.tree.changelog.source, self.tree.changelog.version));
-        let mut tell = |line: &str| self.context.line(line);
-        let ended = process::contained(&session.process()?, &log, self.request.limit, &mut tell)?;
+        let task =
+            self.context.begin(format!("building {} {}", self.tree.changelog.source, self.tree.changelog.version));
+        let ended = process::contained(&process, &log, self.request.limit, &mut |line| task.line(line))?;
+        drop(task);
         let outputs = if ended.success() { outputs(&part)? } else { Vec::new() };
         let mut manifest = Manifest {
             schema: 1,
@@ -204,10 +255,11 @@ impl Build<'_> {
             version: self.tree.changelog.version.clone(),
             suite: self.request.suite.name.to_owned(),
             architecture: self.request.architecture.clone(),
+            backend: self.request.backend.name(),
             tree: self.tree.digest.clone(),
             commit: self.tree.commit.clone(),
-            generation: self.base.generation.clone(),
-            layers: self.base.names.clone(),
+            generation: self.base.as_ref().map_or_else(|| "host".to_owned(), |base| base.generation.clone()),
+            layers: self.base.as_ref().map(|base| base.names.clone()).unwrap_or_default(),
             network: self.request.network,
             command,
             environment,
@@ -217,10 +269,12 @@ impl Build<'_> {
             outputs,
         };
         let checked = if ended.success() { verify(&part) } else { Err(self.failure(&log, &ended)?) };
-        if let Err(error) = &checked {
-            if ended.success() {
+        match (&checked, &self.kept) {
+            (Err(error), _) if ended.success() => {
                 manifest.result = error.diagnostics().first().map(ToString::to_string).unwrap_or_default();
             }
+            (Ok(_), Some(kept)) => kept.take(self.context, &self.work.join(KEPT))?,
+            _ => {}
         }
         apply::write(&part.join("manifest.json"), json(&manifest)?.as_bytes(), 0o644)?;
         let directory = if checked.is_ok() { self.place.clone() } else { self.beside("failed") };
@@ -237,35 +291,68 @@ impl Build<'_> {
     /// The build itself: what is run, and its variables.
     fn step(&self) -> Result<(Step, BTreeMap<String, String>)> {
         let environment = &self.context.environment;
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let other = self.request.variation == Variation::Other;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from) + usize::from(other);
         let options = environment.text("DEB_BUILD_OPTIONS").map_or(format!("parallel={processors}"), str::to_owned);
         let mut variables = BTreeMap::from([("DEB_BUILD_OPTIONS".to_owned(), options)]);
+        // A zone that needs no file, and that is a day apart for most of the world.
+        variables.extend(other.then(|| ("TZ".to_owned(), "DBA-14".to_owned())));
         let profiles = environment.filled("DEB_BUILD_PROFILES");
         variables.extend(profiles.map(|profiles| ("DEB_BUILD_PROFILES".to_owned(), profiles.to_owned())));
         let kind = format!("--build={}", self.kind);
-        let command = ["dpkg-buildpackage", "-us", "-uc", &kind].map(str::to_owned).to_vec();
+        let mut command = ["dpkg-buildpackage", "-us", "-uc", &kind].map(str::to_owned).to_vec();
+        if other {
+            command.splice(0..0, ["sh", "-euc", "umask 002; exec \"$@\"", "sh"].map(str::to_owned));
+        }
         let directory = Path::new("/build/reproducible-path").join(self.tree.directory_name());
-        let step = Step { user: "builder".into(), directory, environment: variables.clone(), command };
+        let step = Step { environment: variables.clone(), command, ..Step::of("builder", directory, &[]) };
         Ok((step, variables))
     }
 
-    fn session(&self, part: &Path, mount_point: PathBuf, step: Step) -> Result<Session> {
+    /// What builds, as [`process::contained`] takes it; results go to `part`.
+    fn process(&self, part: &Path, environments: &Environments<'_>, step: Step) -> Result<Process> {
+        let Some(base) = self.base.as_ref().filter(|_| self.request.backend == Backend::Session) else {
+            let job = backend::Job {
+                base: self.base.as_ref(),
+                suite: self.request.suite.name,
+                architecture: &self.request.architecture,
+                tree: self.tree,
+                kind: &self.kind,
+                network: self.request.network,
+                room: self.request.room.map_or_else(memory, Ok)?,
+                environment: &step.environment,
+                work: self.work,
+                part,
+            };
+            return self.request.backend.process(self.context, environments, &job);
+        };
         let bind = |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.into(), writable };
-        Ok(Session {
-            layers: self.base.layers.clone(),
+        let mut layers = base.layers.clone();
+        let mut binds = vec![
+            bind(&self.tree.path, "/run/source", false),
+            bind(&self.tree.origs, "/run/origs", false),
+            bind(part, "/run/result", true),
+        ];
+        let mut keys = Vec::new();
+        if let Some(kept) = &self.kept {
+            keys = kept.keys()?;
+            apply::directory(&self.work.join(KEPT))?;
+            binds.push(bind(&self.work.join(KEPT), "/run/kept", true));
+            layers.splice(0..0, kept.layer());
+        }
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let session = Session {
+            layers,
             upper: Upper::Memory(self.request.room.map_or_else(memory, Ok)?),
-            mount_point,
+            mount_point: environments.mount_point()?,
             network: self.request.network,
-            binds: vec![
-                bind(&self.tree.path, "/run/source", false),
-                bind(&self.tree.origs, "/run/origs", false),
-                bind(part, "/run/result", true),
-            ],
-            commands: vec![Step::script(PREPARE, &[&self.tree.directory_name()]), step, Step::script(COLLECT, &[])],
+            binds,
+            commands: vec![Step::script(PREPARE, &[&self.tree.directory_name()]), step, Step::script(COLLECT, &keys)],
             processes: PROCESSES,
             interactive: false,
             boot: false,
-        })
+        };
+        session.process()
     }
 
     fn failure(&self, log: &Path, ended: &Ended) -> Result<Error> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::backend::Backend;
+
 /// Build Debian packages of applications, from a git tag to tested packages
 #[derive(Debug, Parser)]
 #[command(name = "deb-build-app", version, disable_help_subcommand = true)]
@@ -38,7 +40,7 @@ pub enum Command {
     Vendor(Vendor),
     /// Build packages in a clean session without a network
     Build(Build),
-    /// Run lintian on what was built, build it again, install and boot it
+    /// Look at what was built, build it again, install and boot it
     Check(Checking),
     /// Build environments
     #[command(subcommand, subcommand_required = true)]
@@ -69,9 +71,19 @@ pub struct Build {
     /// Collect the wheels that the build needs first, as vendor does
     #[arg(long)]
     pub vendor: bool,
-    /// Check what was built, as check does
-    #[arg(long)]
-    pub check: bool,
+    /// Check what was built, as check does: default, all, or names with commas
+    #[arg(long, value_name = "CHECKS", num_args = 0..=1, require_equals = true, default_missing_value = "default")]
+    pub check: Option<String>,
+    /// What builds: session, sbuild, pbuilder or host (default: session)
+    #[arg(
+        long,
+        value_name = "BACKEND",
+        value_enum,
+        default_value = "session",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    pub backend: Backend,
     /// Leave the network to the build
     #[arg(long)]
     pub network: bool,
@@ -92,15 +104,18 @@ pub struct Checking {
     /// The .changes file of a build
     #[arg(value_name = "CHANGES")]
     pub changes: PathBuf,
-    /// Suite that it was built for (default: bookworm)
-    #[arg(short, long, value_name = "SUITE", default_value = "bookworm", hide_default_value = true)]
-    pub suite: String,
-    /// Architecture that it was built for (default: this machine's)
+    /// Suite that it was built for (default: what manifest.json beside it says, else bookworm)
+    #[arg(short, long, value_name = "SUITE")]
+    pub suite: Option<String>,
+    /// Architecture that it was built for (default: manifest.json's, else this machine's)
     #[arg(short, long, value_name = "ARCH")]
     pub arch: Option<String>,
-    /// Run this check only: lintian, rebuild or install; may be repeated
-    #[arg(long, value_name = "CHECK", value_parser = ["lintian", "rebuild", "install"])]
+    /// Run this check only: lintian, rebuild, install, piuparts or autopkgtest; may be repeated
+    #[arg(long, value_name = "CHECK", conflicts_with = "all")]
     pub only: Vec<String>,
+    /// Run all of them (default: lintian, rebuild and install)
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `90s`, `30m`, `2h`; a number alone is seconds.
@@ -153,7 +168,7 @@ pub struct Create {
     /// Which
     #[command(flatten)]
     pub which: Which,
-    /// Package file to install for every build; may be repeated
+    /// Package file to install for every build, or a directory of such; may be repeated
     #[arg(long = "deb", value_name = "FILE")]
     pub debs: Vec<PathBuf>,
     /// Package of the archive to install for every build; may be repeated

@@ -19,8 +19,12 @@ pub enum Event {
     Note(String),
     /// A fault that does not end the command.
     Warning(Diagnostic),
-    /// A line of a log as it grows.
-    Line(String),
+    /// A line of the log of a task as it grows.
+    Line(String, String),
+    /// A task begins that may take long; it has this name until it ends.
+    Began(String),
+    /// A task has ended.
+    Ended(String),
 }
 
 /// What every command of the driver works with.
@@ -30,7 +34,26 @@ pub struct Context<'a> {
     /// The working directory, absolute.
     pub directory: PathBuf,
     /// Takes each [`Event`] as it happens.
-    pub tell: &'a dyn Fn(Event),
+    pub tell: &'a (dyn Fn(Event) + Sync),
+}
+
+/// Something that takes a while and is under way as long as this value lives.
+pub struct Task<'a> {
+    name: String,
+    tell: &'a (dyn Fn(Event) + Sync),
+}
+
+impl Task<'_> {
+    /// Tell of a line that its log has got.
+    pub fn line(&self, text: &str) {
+        (self.tell)(Event::Line(self.name.clone(), text.to_owned()));
+    }
+}
+
+impl Drop for Task<'_> {
+    fn drop(&mut self) {
+        (self.tell)(Event::Ended(self.name.clone()));
+    }
 }
 
 impl Context<'_> {
@@ -39,9 +62,11 @@ impl Context<'_> {
         (self.tell)(Event::Note(text.into()));
     }
 
-    /// Tell of a line that a log has got.
-    pub fn line(&self, text: &str) {
-        (self.tell)(Event::Line(text.to_owned()));
+    /// Tell that a task begins; it ends with the value.
+    pub fn begin(&self, task: impl Into<String>) -> Task<'_> {
+        let name = task.into();
+        (self.tell)(Event::Began(name.clone()));
+        Task { name, tell: self.tell }
     }
 
     /// Tell of a fault that does not end the command.
@@ -98,6 +123,13 @@ impl Context<'_> {
             fault.hint = Some(format!("apt-get install {package}"));
         }
         Error::Failed(faults)
+    }
+
+    /// Whether root is only that of a user namespace (user_namespaces(7)).
+    pub fn is_rootless(&self) -> bool {
+        let map = crate::input::text(Path::new("/proc/self/uid_map")).ok().flatten().unwrap_or_default();
+        let words: Vec<&str> = map.split_whitespace().collect();
+        words != ["0", "0", "4294967295"]
     }
 
     /// Debian's name of this machine's architecture.

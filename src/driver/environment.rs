@@ -6,6 +6,7 @@
 //! reads. A layer's name is the hash of what it was made from.
 
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +17,7 @@ use crate::debian::control::Control;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::{digest, hex};
 use crate::helper::venv::installer::ca_bundle;
-use crate::input;
+use crate::input::{self, Kind};
 use crate::plan::Process;
 
 use super::context::Context;
@@ -27,6 +28,9 @@ use super::session::{Bind, Session, Step, Upper};
 
 const BOOTSTRAP: &str = include_str!("../../share/driver/bootstrap.sh");
 const TOOLS: &str = include_str!("../../share/driver/tools.sh");
+/// Name of uv among an environment's own files.
+const UV: &str = "uv";
+const PACK: &str = include_str!("../../share/driver/pack.sh");
 const DEPENDENCIES: &str = include_str!("../../share/driver/dependencies.sh");
 /// Most processes that an unprivileged user of a session may have.
 pub const PROCESSES: u64 = 4096;
@@ -44,7 +48,7 @@ pub struct Recipe {
     pub from: Option<PathBuf>,
     /// Packages of the archive that every build gets.
     pub include: Vec<String>,
-    /// sha256 of each package file that every build gets, by file name.
+    /// sha256 of each package file that every build gets, by file name; `uv` is that program.
     pub debs: BTreeMap<String, String>,
 }
 
@@ -117,18 +121,80 @@ impl<'a> Environments<'a> {
     /// Make an environment; `debs` are package files to install into it.
     pub fn create(&self, mut recipe: Recipe, debs: &[PathBuf]) -> Result<Generation> {
         let home = self.home(&recipe.suite, &recipe.architecture);
-        for deb in debs {
-            let path = self.context.path(deb);
-            let bytes =
-                input::bytes(&path)?.ok_or_else(|| Error::failed(format!("there is no file {}", deb.display())))?;
+        for path in self.package_files(debs)? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            apply::write(&home.join("debs").join(&name), &bytes, 0o644)?;
-            recipe.debs.insert(name, hex(&input::digest(&path)?));
+            self.take(&home, name, &path, &mut recipe)?;
         }
+        if recipe.architecture == self.context.architecture()? {
+            if let Some(path) = self.uv()? {
+                self.take(&home, UV.to_owned(), &path, &mut recipe)?;
+            }
+        }
+        self.index(&home.join("debs"), &recipe)?;
         apply::write(&home.join("recipe.json"), json(&recipe)?.as_bytes(), 0o644)?;
         let generation = self.generate(&recipe)?;
         self.tools(&recipe.suite, &recipe.architecture)?;
         Ok(generation)
+    }
+
+    /// Package files, those of directories included.
+    fn package_files(&self, named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for path in named.iter().map(|path| self.context.path(path)) {
+            if input::is_directory(&path) {
+                let names = input::names(&path)?;
+                files
+                    .extend(names.iter().filter(|name| name.as_bytes().ends_with(b".deb")).map(|name| path.join(name)));
+            } else {
+                files.push(path);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Keep a file for every build.
+    fn take(&self, home: &Path, name: String, path: &Path, recipe: &mut Recipe) -> Result<()> {
+        let bytes = input::bytes(path)?.ok_or_else(|| Error::failed(format!("there is no file {}", path.display())))?;
+        apply::write(&home.join("debs").join(&name), &bytes, 0o644)?;
+        recipe.debs.insert(name, hex(&input::digest(path)?));
+        Ok(())
+    }
+
+    /// This machine's uv, which needs nothing but a C library. A script that looks for it is none.
+    fn uv(&self) -> Result<Option<PathBuf>> {
+        let found = self.context.attempt(Process::new("sh", ["-c", "command -v uv"]))?;
+        let path = PathBuf::from(String::from_utf8_lossy(&found.stdout).trim());
+        let real = found.success && input::bytes(&path)?.is_some_and(|bytes| bytes.starts_with(b"\x7fELF"));
+        Ok(real.then_some(path))
+    }
+
+    /// The file Packages, by which apt finds the environment's own package files.
+    fn index(&self, debs: &Path, recipe: &Recipe) -> Result<()> {
+        let mut text = String::new();
+        for (name, sum) in recipe.debs.iter().filter(|(name, _)| name.ends_with(".deb")) {
+            let path = debs.join(name);
+            let Some(Kind::File { size, .. }) = input::kind(&path)? else { continue };
+            let words = ["-f".into(), path.into_os_string()];
+            let control = self.context.output("dpkg-deb", Process::new::<std::ffi::OsString>("dpkg-deb", words))?;
+            let control = String::from_utf8_lossy(&control).trim().to_owned();
+            text.push_str(&format!("{control}\nFilename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n"));
+        }
+        if recipe.debs.is_empty() { Ok(()) } else { apply::write(&debs.join("Packages"), text.as_bytes(), 0o644) }
+    }
+
+    /// The environment's own package files, as an archive for apt at /run/debs;
+    /// what decides them, and how to show them. Nothing where there are none.
+    pub fn repository(&self, suite: &str, architecture: &str) -> Result<(Vec<String>, Vec<Bind>)> {
+        let recipe = self.recipe(suite, architecture)?;
+        if recipe.debs.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let from = self.home(suite, architecture).join("debs");
+        if input::kind(&from.join("Packages"))?.is_none() {
+            self.index(&from, &recipe)?;
+        }
+        let inputs = recipe.debs.iter().map(|(name, sum)| format!("{name} {sum}")).collect();
+        Ok((inputs, vec![Bind { from, to: "/run/debs".into(), writable: false }]))
     }
 
     /// Make the newest generation of an environment; `None` where nothing has changed.
@@ -257,7 +323,8 @@ impl<'a> Environments<'a> {
         let mut inputs = recipe.include.clone();
         inputs.extend(recipe.debs.iter().map(|(name, sum)| format!("{name} {sum}")));
         let mut words = recipe.include.clone();
-        words.extend(recipe.debs.keys().map(|name| format!("/run/debs/{name}")));
+        let debs = recipe.debs.keys().filter(|name| name.ends_with(".deb"));
+        words.extend(debs.map(|name| format!("/run/debs/{name}")));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let debs = self.home(suite, architecture).join("debs");
         let bind = Bind { from: debs.clone(), to: "/run/debs".into(), writable: false };
@@ -365,6 +432,34 @@ impl<'a> Environments<'a> {
             .into())
     }
 
+    /// A base as one tar archive, for tools that unpack their systems.
+    pub fn archive(&self, base: &Base) -> Result<PathBuf> {
+        let name = base.names.last().unwrap_or(&base.generation);
+        let path = self.root.join("archives").join(format!("{name}.tar"));
+        if input::kind(&path)?.is_some() {
+            apply::touch(&path)?;
+            return Ok(path);
+        }
+        self.context.say("packing the environment");
+        let work = Workroom::new(&self.root.join("archives/work"))?;
+        let out = work.path().join("out");
+        apply::directory(&out)?;
+        let session = Session {
+            layers: base.layers.clone(),
+            upper: Upper::Memory(1 << 20),
+            mount_point: self.mount_point()?,
+            network: false,
+            binds: vec![Bind { from: out.clone(), to: "/run/archive".into(), writable: true }],
+            commands: vec![Step::script(PACK, &[])],
+            processes: PROCESSES,
+            interactive: false,
+            boot: false,
+        };
+        self.contained("packing the environment", &session.process()?, &work.path().join("log"))?;
+        apply::rename(&out.join("system.tar"), &path)?;
+        Ok(path)
+    }
+
     /// An empty directory for sessions to mount on.
     pub fn mount_point(&self) -> Result<PathBuf> {
         let path = self.root.join("mount");
@@ -374,17 +469,6 @@ impl<'a> Environments<'a> {
 
     fn locks(&self) -> PathBuf {
         self.root.join("locks")
-    }
-
-    /// Remove the uppermost layer of a base that nobody will ask for again, unless
-    /// another session is using it.
-    pub fn forget(&self, mut base: Base) -> Result<()> {
-        let Some(name) = base.names.pop() else { return Ok(()) };
-        drop(base);
-        if let Ok(_held) = Held::alone(&self.locks().join(&name), &owner("removes it"))? {
-            self.discard(&self.root.join("layers").join(&name))?;
-        }
-        Ok(())
     }
 
     /// Every generation and layer.

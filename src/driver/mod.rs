@@ -7,6 +7,7 @@
 //! [`crate::apply`].
 
 pub mod archive;
+pub mod backend;
 pub mod build;
 pub mod check;
 pub mod cli;
@@ -17,9 +18,11 @@ pub mod git;
 pub mod hold;
 pub mod index;
 pub mod inspect;
+pub mod kept;
 pub mod lock;
 pub mod new;
 pub mod process;
+pub mod screen;
 pub mod session;
 pub mod shell;
 pub mod shell_session;

@@ -6,6 +6,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "it starts children and writes their logs")]
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -108,6 +110,22 @@ pub fn interactive(process: &Process) -> Result<Ended> {
     command.args(&CONTAINED[1..]).arg(&process.program).args(&process.arguments);
     command.env_clear().envs(&process.environment);
     wait(&mut command.spawn().map_err(failed)?).map_err(failed)
+}
+
+/// Run this very program with its arguments again, as root of a user namespace of
+/// its own; its exit status. `None` where no such namespace can be had.
+pub fn in_user_namespace(environment: &BTreeMap<OsString, OsString>) -> Option<u8> {
+    const WORDS: [&str; 5] = ["--user", "--map-auto", "--map-root-user", "--setgroups=allow", "--kill-child=KILL"];
+    let own = std::env::current_exe().ok()?;
+    // Only tried: what it says where it cannot is for nobody.
+    let possible = Command::new("unshare").args(&WORDS[..4]).arg("true").stderr(Stdio::null()).status();
+    if !possible.ok()?.success() {
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(WORDS).arg("--fork").arg(own).args(std::env::args_os().skip(1)).env_clear().envs(environment);
+    let status = command.status().ok()?;
+    Some(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 fn wait(child: &mut Child) -> std::io::Result<Ended> {

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::resource::{Resource, setrlimit};
@@ -87,14 +87,23 @@ pub struct Step {
     pub environment: BTreeMap<String, String>,
     /// Program and arguments.
     pub command: Vec<String>,
+    /// In a booted session: whether the system is shut down and booted before it.
+    #[serde(default)]
+    pub after_boot: bool,
 }
 
 impl Step {
+    /// A program and its arguments, as a user of the image.
+    pub fn of(user: &str, directory: impl Into<PathBuf>, command: &[&str]) -> Self {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        let (directory, environment) = (directory.into(), BTreeMap::new());
+        Self { user: user.to_owned(), directory, environment, command, after_boot: false }
+    }
+
     /// A script for `sh -eu`, as root, in `/`; `words` are its `$1` and so on.
     pub fn script(text: &str, words: &[&str]) -> Self {
-        let mut command = ["sh", "-euc", text, "sh"].map(str::to_owned).to_vec();
-        command.extend(words.iter().map(|word| (*word).to_owned()));
-        Self { user: "root".into(), directory: "/".into(), environment: BTreeMap::new(), command }
+        let command: Vec<&str> = ["sh", "-euc", text, "sh"].into_iter().chain(words.iter().copied()).collect();
+        Self::of("root", "/", &command)
     }
 }
 
@@ -102,7 +111,9 @@ impl Session {
     /// The driver's second self, as [`super::process::contained`] takes it.
     pub fn process(&self) -> Result<Process> {
         if !nix::unistd::geteuid().is_root() {
-            return Err(Diagnostic::error("build environments need root").hint("run it through sudo").into());
+            return Err(Diagnostic::error("build environments need root or user namespaces")
+                .hint("run it through sudo, or install uidmap and enter the user in /etc/subuid and /etc/subgid")
+                .into());
         }
         let text = serde_json::to_string(self)
             .map_err(|error| Error::failed(format!("cannot describe a session: {error}")))?;
@@ -215,13 +226,12 @@ impl Session {
 
     /// Start the system with systemd-nspawn, and run the commands' words in it.
     fn boot(&self) -> Outcome<i32> {
-        let words = ["--quiet", "--directory=root", "--machine=session", "--register=no", "--keep-unit"];
-        let more = ["--private-network", "--resolv-conf=off", "--console=pipe", "--boot"];
-        let mut container = Command::new("systemd-nspawn");
-        container.args(words).args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut container = container.spawn().map_err(|error| format!("cannot run systemd-nspawn: {error}"))?;
-        let leader = leader(&mut container)?;
+        let (mut container, mut leader) = self.start()?;
         for step in &self.commands {
+            if step.after_boot {
+                shut_down(&mut container, &leader)?;
+                (container, leader) = self.start()?;
+            }
             let mut command = Command::new("nsenter");
             command.args(["-t", &leader, "-m", "-u", "-i", "-n", "-p", "--"]).args(&step.command);
             command.env_clear().envs([("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("HOME", "/root")]).stdin(Stdio::null());
@@ -232,6 +242,22 @@ impl Session {
         }
         // The container ends with this process.
         Ok(0)
+    }
+
+    /// The container and the id of its first process.
+    fn start(&self) -> Outcome<(Child, String)> {
+        let words = ["--quiet", "--directory=root", "--machine=session", "--register=no", "--keep-unit"];
+        let more = ["--private-network", "--resolv-conf=off", "--console=pipe", "--boot"];
+        let mut container = Command::new("systemd-nspawn");
+        container.args(words).args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        for one in &self.binds {
+            let escaped = |path: &Path| path.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:");
+            let option = if one.writable { "--bind" } else { "--bind-ro" };
+            container.arg(format!("{option}={}:{}", escaped(&one.from), escaped(&one.to)));
+        }
+        let mut container = container.spawn().map_err(|error| format!("cannot run systemd-nspawn: {error}"))?;
+        let leader = leader(&mut container)?;
+        Ok((container, leader))
     }
 
     fn run(&self) -> i32 {
@@ -276,8 +302,21 @@ impl Session {
     }
 }
 
+/// What systemd(1) takes for a power-off; then the container's end.
+fn shut_down(container: &mut Child, leader: &str) -> Outcome<()> {
+    let sent = Command::new("kill").args(["-s", "RTMIN+4", leader]).status();
+    sent.ok().filter(|status| status.success()).ok_or("the container cannot be told to shut down")?;
+    for _ in 0..3000 {
+        if container.try_wait().map_err(|error| error.to_string())?.is_some() {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    Err("the container did not shut down within 60 s".to_owned())
+}
+
 /// The id of a container's first process, once it has become systemd.
-fn leader(container: &mut std::process::Child) -> Outcome<String> {
+fn leader(container: &mut Child) -> Outcome<String> {
     let children = format!("/proc/{0}/task/{0}/children", container.id());
     for _ in 0..600 {
         if let Some(status) = container.try_wait().map_err(|error| error.to_string())? {

@@ -1,8 +1,9 @@
 //! The shell of deb-build-app: arguments → command → messages and exit status.
 //!
-//! Owns the one reading of the process environment and everything that is
-//! printed. Exit status 0: done. 1: failed. 2: wrong command line. 75: locked.
+//! Owns the one reading of the process environment and what is printed, through
+//! [`Screen`]. Exit status 0: done. 1: failed. 2: wrong command line. 75: locked.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,6 +12,7 @@ use crate::debian::environment::Environment;
 use crate::error::{Error, Result};
 use crate::message::Printer;
 
+use super::backend::Backend;
 use super::check::Check;
 use super::cli::{
     Arguments, Build, Checking, Command, Compression, Env, Fetch, New, Ref, Shell, Suites, Vendor, Which,
@@ -18,6 +20,7 @@ use super::cli::{
 use super::context::{Context, Event};
 use super::environment::{Environments, Recipe, Row};
 use super::git::Wanted;
+use super::screen::Screen;
 use super::target::Suite;
 use super::{build, check, fetch, lock, new, session, shell_session, source, vendor};
 
@@ -34,27 +37,56 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let environment = Environment::read();
+    if let Some(status) = as_root_of_a_namespace(&environment, &arguments.command) {
+        return ExitCode::from(status);
+    }
     let printer = Printer::new(TOOL, false, arguments.quiet, environment.colour());
-    let tell = |event: Event| match event {
-        Event::Note(text) => printer.note(&text),
-        Event::Warning(diagnostic) => printer.diagnostic(&diagnostic),
-        Event::Line(text) if arguments.verbose => printer.note(&text),
-        Event::Line(_) => {}
-    };
+    let screen = Screen::new(printer.clone(), arguments.quiet, arguments.verbose);
+    let tell = |event: Event| screen.show(event);
     let outcome = crate::run::working_directory().and_then(|directory| {
         let context = Context { environment, directory, tell: &tell };
         run(&context, arguments.command, arguments.json)
     });
-    match outcome {
-        Ok(text) => {
+    let ended = match outcome {
+        Ok(Said { text, then }) => {
             printer.output(&text);
-            ExitCode::SUCCESS
+            then
         }
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             printer.error(&error);
             ExitCode::from(error.exit_status())
         }
     }
+}
+
+/// What a command prints to standard output, and what it fails with afterwards.
+struct Said {
+    text: String,
+    then: Result<()>,
+}
+
+impl From<String> for Said {
+    fn from(text: String) -> Self {
+        Self { text, then: Ok(()) }
+    }
+}
+
+/// Run by an ordinary user, commands that need sessions run as root of a user
+/// namespace, where unshare(1) can make one. The exit status of that run.
+fn as_root_of_a_namespace(environment: &Environment, command: &Command) -> Option<u8> {
+    let sessions = match command {
+        Command::Build(options) => options.backend != Backend::Host,
+        Command::Check(_) | Command::Env(_) => true,
+        _ => false,
+    };
+    if !sessions || nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    super::process::in_user_namespace(environment.all())
 }
 
 /// The description of a session, where this process is to be its first.
@@ -79,8 +111,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 /// Carry out a command; what it returns is printed to standard output.
-fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
-    match command {
+fn run(context: &Context<'_>, command: Command, json: bool) -> Result<Said> {
+    let text = match command {
+        Command::Build(options) => return built(context, options, json),
+        Command::Check(options) => return checked(context, options, json),
         Command::New(options) => begun(context, &options),
         Command::Fetch(options) => fetched(context, options, json),
         Command::Lock(options) => {
@@ -89,14 +123,24 @@ fn run(context: &Context<'_>, command: Command, json: bool) -> Result<String> {
             Ok(format!("{}\n", path.display()))
         }
         Command::Vendor(options) => vendored(context, options, json),
-        Command::Build(options) => built(context, options, json),
-        Command::Check(options) => checked(context, options, json),
         Command::Env(Env::Shell(options)) => opened(context, &options),
         Command::Env(command) => environments(context, command, json),
-    }
+    };
+    text.map(Said::from)
 }
 
-fn built(context: &Context<'_>, options: Build, json: bool) -> Result<String> {
+/// What `build --json` prints.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    manifest: &'a build::Manifest,
+    directory: &'a Path,
+    changes: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<&'a [check::Verdict]>,
+}
+
+fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
     let request = build::Request {
         wanted: wanted(&options.reference),
         allow_dirty: options.reference.allow_dirty,
@@ -110,42 +154,57 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<String> {
         network: options.network,
         vendor: options.vendor,
         room: options.room.map(|megabytes| megabytes * 1_000_000),
+        variation: build::Variation::Usual,
+        backend: options.backend,
     };
+    let checks = options.check.as_deref().map(Check::named).transpose()?;
     let built = build::build(context, &request)?;
-    if options.check {
-        let changes = built.directory.join(&built.changes);
-        let (suite, architecture) = (request.suite, request.architecture.clone());
-        let checks = check::ALL.to_vec();
-        let request = check::Request { changes, suite, architecture, checks, build: Some(request) };
-        verdicts(context, &request, json)?;
-    }
-    if json {
-        return fetch::json(&built.manifest);
-    }
     let seconds: f64 = built.manifest.seconds.values().sum();
     context.say(format!("built {} files in {seconds:.1} s", built.manifest.outputs.len()));
-    Ok(format!("{}\n", built.directory.join(&built.changes).display()))
-}
-
-fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<String> {
-    let chosen = |one: &Check| options.only.is_empty() || options.only.iter().any(|name| name == one.name());
-    let request = check::Request {
-        changes: context.path(&options.changes),
-        suite: Suite::named(&options.suite)?,
-        architecture: options.arch.clone().map_or_else(|| context.architecture(), Ok)?,
-        checks: check::ALL.into_iter().filter(chosen).collect(),
-        build: None,
+    let changes = built.directory.join(&built.changes);
+    let verdicts = match checks {
+        Some(checks) => {
+            let (suite, architecture) = (request.suite, request.architecture.clone());
+            let changes = changes.clone();
+            let request = check::Request { changes, suite, architecture, checks, build: Some(request) };
+            Some(verdicts(context, &request)?)
+        }
+        None => None,
     };
-    verdicts(context, &request, json)
+    let then = verdicts.as_deref().map_or(Ok(()), check::judge);
+    let checks = verdicts.as_deref();
+    let (directory, manifest) = (&built.directory, &built.manifest);
+    let text = match json {
+        true => fetch::json(&Report { manifest, directory, changes: &built.changes, checks })?,
+        false => format!("{}\n", changes.display()),
+    };
+    Ok(Said { text, then })
 }
 
-/// Carry out the checks; where one fails, the table goes before the error.
-fn verdicts(context: &Context<'_>, request: &check::Request, json: bool) -> Result<String> {
+fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<Said> {
+    let changes = context.path(&options.changes);
+    let manifest = crate::input::text(&changes.with_file_name("manifest.json"))?.unwrap_or_default();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
+    let noted = |key: &str| manifest.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let suite = options.suite.or_else(|| noted("suite")).unwrap_or_else(|| "bookworm".to_owned());
+    let architecture = options.arch.or_else(|| noted("architecture"));
+    let checks = match (options.all, options.only.is_empty()) {
+        (true, _) => check::ALL.to_vec(),
+        (false, true) => check::DEFAULT.to_vec(),
+        (false, false) => Check::named(&options.only.join(","))?,
+    };
+    let (suite, architecture) = (Suite::named(&suite)?, architecture.map_or_else(|| context.architecture(), Ok)?);
+    let request = check::Request { changes, suite, architecture, checks, build: None };
+    let verdicts = verdicts(context, &request)?;
+    let text = if json { fetch::json(&verdicts)? } else { String::new() };
+    Ok(Said { text, then: check::judge(&verdicts) })
+}
+
+/// Carry out the checks and show their table.
+fn verdicts(context: &Context<'_>, request: &check::Request) -> Result<Vec<check::Verdict>> {
     let verdicts = check::check(context, request)?;
-    let table = check::table(&verdicts);
-    table.lines().for_each(|line| context.say(line));
-    check::judge(&verdicts)?;
-    if json { fetch::json(&verdicts) } else { Ok(String::new()) }
+    check::table(&verdicts).lines().for_each(|line| context.say(line));
+    Ok(verdicts)
 }
 
 /// The suite and the architecture that are meant.

@@ -39,7 +39,7 @@ pub fn open(
         mount_point: all.mount_point()?,
         network,
         binds: vec![Bind { from: context.directory.clone(), to: SOURCE.into(), writable: false }],
-        commands: vec![Step { user: "root".into(), directory: SOURCE.into(), environment, command }],
+        commands: vec![Step { environment, command, ..Step::of("root", SOURCE, &[]) }],
         processes: PROCESSES,
         interactive: true,
         boot: false,

@@ -12,19 +12,23 @@ fn with_service(name: &str, command: &str) -> Source {
     source
 }
 
+/// Each check and what came of it.
+fn rows(verdicts: &serde_json::Value) -> Vec<(&str, &str)> {
+    verdicts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["check"].as_str().unwrap(), row["result"].as_str().unwrap()))
+        .collect()
+}
+
 #[test]
 fn a_good_package_passes_every_check() {
     let source = with_service("dba-good", "/bin/sleep infinity");
     ok(&mut source.program(&["build", "--check"]));
     let results = source.results("dba-good");
     let verdicts: serde_json::Value = serde_json::from_slice(&read(results.join("checks.json"))).unwrap();
-    let rows: Vec<(&str, bool)> = verdicts
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| (row["check"].as_str().unwrap(), row["passed"].as_bool().unwrap()))
-        .collect();
-    assert_eq!(rows, [("lintian", true), ("rebuild", true), ("install", true)]);
+    assert_eq!(rows(&verdicts), [("lintian", "passed"), ("rebuild", "passed"), ("install", "passed")]);
     assert_eq!(verdicts[2]["found"], "installed, booted with 1 services, purged");
     assert!(names(&results).contains(&"check-lintian.log".to_owned()));
     // Once more from the source package that the .changes names.
@@ -52,5 +56,41 @@ fn what_is_never_the_same_and_what_policy_forbids_is_found() {
     let changes = source.results("dba-random").join("dba-random_1.0_amd64.changes").to_string_lossy().into_owned();
     let words = fails(&mut source.program(&["check", "--only", "rebuild", "--only", "lintian", &changes]), 1);
     assert!(words.contains("not the same: dba-random_1.0_all.deb"), "{words}");
+    // diffoscope names the file within.
+    let log = String::from_utf8(read(source.results("dba-random").join("check-rebuild.log"))).unwrap();
+    assert!(log.contains("usr/share/dba-random/data"), "{log}");
     assert!(words.contains("the check lintian failed: 1 errors"), "{words}");
+}
+
+#[test]
+fn debians_own_checks_run_and_find_what_is_left_behind() {
+    let source = Source::new("dba-tested", &[]);
+    std::fs::create_dir(source.path().join("debian/tests")).unwrap();
+    let tests = "Test-Command: grep x /usr/share/dba-tested/data\nDepends: @\n";
+    std::fs::write(source.path().join("debian/tests/control"), tests).unwrap();
+    ok(&mut source.program(&["build", "--check=piuparts,autopkgtest"]));
+    let results = source.results("dba-tested");
+    let verdicts: serde_json::Value = serde_json::from_slice(&read(results.join("checks.json"))).unwrap();
+    assert_eq!(rows(&verdicts), [("piuparts", "passed"), ("autopkgtest", "passed")]);
+    assert_eq!(verdicts[1]["found"], "1 tests passed, 0 failed, 0 skipped");
+
+    let untidy = "#!/bin/sh\nset -e\ntouch /var/lib/left\n#DEBHELPER#\n";
+    std::fs::write(source.path().join("debian/postinst"), untidy).unwrap();
+    let failing = tests.replace("grep x", "grep y");
+    std::fs::write(source.path().join("debian/tests/control"), failing).unwrap();
+    let words = fails(&mut source.program(&["build", "--check=piuparts,autopkgtest"]), 1);
+    assert!(words.contains("the check piuparts failed"), "{words}");
+    assert!(words.contains("the check autopkgtest failed: 0 tests passed, 1 failed"), "{words}");
+    let log = String::from_utf8(read(results.join("check-piuparts.log"))).unwrap();
+    assert!(log.contains("/var/lib/left"), "{log}");
+}
+
+#[test]
+fn a_service_that_runs_and_does_not_answer_fails_the_install_check() {
+    let source = with_service("dba-mute", "/bin/sleep infinity\nX-Health=http://127.0.0.1:8765/");
+    ok(&mut source.program(&["build"]));
+    let changes = source.results("dba-mute").join("dba-mute_1.0_amd64.changes").to_string_lossy().into_owned();
+    fails(&mut source.program(&["check", "--only", "install", &changes]), 1);
+    let log = String::from_utf8(read(source.results("dba-mute").join("check-install.log"))).unwrap();
+    assert!(log.contains("http://127.0.0.1:8765/ does not answer"), "{log}");
 }

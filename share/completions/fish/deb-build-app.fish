@@ -34,7 +34,7 @@ complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "fetch" 
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "lock" -d 'Pin every Python distribution of the source package, with hashes, for all suites'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "vendor" -d 'Collect the wheels and source archives that a build without a network needs'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "build" -d 'Build packages in a clean session without a network'
-complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "check" -d 'Run lintian on what was built, build it again, install and boot it'
+complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "check" -d 'Look at what was built, build it again, install and boot it'
 complete -c deb-build-app -n "__fish_deb_build_app_needs_command" -f -a "env" -d 'Build environments'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand new" -l name -d 'Name of the package (default: the project\'s)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand new" -l dry-run -d 'Write nothing, show what would be written'
@@ -87,22 +87,25 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l bu
 binary\t''
 any\t''
 all\t''"
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l check -d 'Check what was built, as check does: default, all, or names with commas' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l backend -d 'What builds: session, sbuild, pbuilder or host (default: session)' -r -f -a "session\t'A session of the driver\'s own'
+sbuild\t'sbuild, in its mode unshare'
+pbuilder\t'pbuilder'
+host\t'This machine as it is, build dependencies included'"
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l time-limit -d 'End the build after this time: 90s, 30m, 2h' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l room -d 'Most megabytes that the build may write (default: three quarters of the free memory)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l allow-dirty -d 'Go on although the work tree has changes: only what is committed is taken'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l vendor -d 'Collect the wheels that the build needs first, as vendor does'
-complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l check -d 'Check what was built, as check does'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l network -d 'Leave the network to the build'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l wait -d 'Wait for another build of this source'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -s q -l quiet -d 'Print only errors and results'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -s v -l verbose -d 'Show logs as they grow'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l json -d 'Print results as JSON'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -s h -l help -d 'Print help'
-complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s s -l suite -d 'Suite that it was built for (default: bookworm)' -r
-complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s a -l arch -d 'Architecture that it was built for (default: this machine\'s)' -r
-complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l only -d 'Run this check only: lintian, rebuild or install; may be repeated' -r -f -a "lintian\t''
-rebuild\t''
-install\t''"
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s s -l suite -d 'Suite that it was built for (default: what manifest.json beside it says, else bookworm)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s a -l arch -d 'Architecture that it was built for (default: manifest.json\'s, else this machine\'s)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l only -d 'Run this check only: lintian, rebuild, install, piuparts or autopkgtest; may be repeated' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l all -d 'Run all of them (default: lintian, rebuild and install)'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s q -l quiet -d 'Print only errors and results'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s v -l verbose -d 'Show logs as they grow'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l json -d 'Print results as JSON'
@@ -118,7 +121,7 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and not
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and not __fish_seen_subcommand_from create update list shell remove gc" -f -a "remove" -d 'Remove an environment and all that stands on it'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and not __fish_seen_subcommand_from create update list shell remove gc" -f -a "gc" -d 'Remove old generations, and layers that are no longer used'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and __fish_seen_subcommand_from create" -s a -l arch -d 'Architecture (default: this machine\'s)' -r
-complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and __fish_seen_subcommand_from create" -l deb -d 'Package file to install for every build; may be repeated' -r -F
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and __fish_seen_subcommand_from create" -l deb -d 'Package file to install for every build, or a directory of such; may be repeated' -r -F
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and __fish_seen_subcommand_from create" -l include -d 'Package of the archive to install for every build; may be repeated' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and __fish_seen_subcommand_from create" -l from -d 'Start from a system that another tool has made: a directory or a tar archive' -r -F
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand env; and __fish_seen_subcommand_from create" -l mirror -d 'Mirror of Debian\'s archive (default: the one that this machine\'s apt uses)' -r

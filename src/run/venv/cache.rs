@@ -221,6 +221,22 @@ fn place(from: &Path, to: &Path, apart: bool) -> Action {
     if apart { Action::CopyTree { from, to, without: Vec::new() } } else { Action::LinkTree { from, to } }
 }
 
+/// Whether a kept directory is as its listing says, and holds nothing but
+/// directories, links and files without special modes. For who takes a cache that
+/// somebody else has written.
+pub fn is_whole(directory: &Path, sums: &Path) -> Result<bool> {
+    let plain = |entry: &input::Entry| match entry.kind {
+        Kind::File { mode, .. } => mode & 0o7000 == 0,
+        Kind::Directory | Kind::Link(_) => true,
+        Kind::Other => false,
+    };
+    let (Some(Kind::Directory), Some(Kind::File { .. })) = (input::kind(directory)?, input::kind(sums)?) else {
+        return Ok(false);
+    };
+    let snapshot = survey(directory)?;
+    Ok(snapshot.entries.iter().all(plain) && input::bytes(sums)? == Some(listing(&snapshot).into_bytes()))
+}
+
 fn survey(root: &Path) -> Result<Snapshot> {
     let entries = input::tree(root)?;
     let facts = input::survey(root, &entries, &[])?;

@@ -16,6 +16,8 @@ mod resolve;
 mod trial;
 mod workshop;
 
+pub use cache::is_whole;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,0 @@
-# lintian.sh: the layer with lintian.
-# shellcheck shell=sh
-set -eu
-export DEBIAN_FRONTEND=noninteractive
-apt-get -qq update
-apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install lintian

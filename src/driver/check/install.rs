@@ -1,0 +1,97 @@
+//! The check `install`: into a minimal system that has booted, as an
+//! administrator would; then the next boot, then a purge.
+
+use std::path::Path;
+
+use crate::apply;
+use crate::debian::paragraph;
+use crate::error::Result;
+use crate::input;
+use crate::plan::Process;
+
+use super::super::context::Task;
+use super::super::session::Step;
+use super::{Checker, Ended, Found, Run};
+
+const INIT_SYSTEM: &str = include_str!("../../../share/driver/init-system.sh");
+const RUNTIME: &str = include_str!("../../../share/driver/runtime.sh");
+const INSTALL: &str = include_str!("../../../share/driver/install.sh");
+const SERVICES: &str = include_str!("../../../share/driver/services.sh");
+const PURGE: &str = include_str!("../../../share/driver/purge.sh");
+
+impl Checker<'_> {
+    pub(super) fn install(&self, log: &Path, task: &Task<'_>) -> Result<Found> {
+        let (suite, architecture) = (self.request.suite.name, self.request.architecture.as_str());
+        let packages = self.packages();
+        if packages.is_empty() {
+            return Ok(Found(super::Outcome::None, "there is no package to install".to_owned()));
+        }
+        if !nix::unistd::geteuid().is_root() || self.context.is_rootless() {
+            return Ok(Found(super::Outcome::None, "a system boots only where root started this".to_owned()));
+        }
+        let minimal = self.environments.minimal(suite, architecture)?;
+        let system = Step::script(INIT_SYSTEM, &[]);
+        let mut base = self.environments.layer(minimal, "init system", &[], system, Vec::new())?;
+        let (names, wanted) = self.dependencies(&packages)?;
+        if !wanted.is_empty() {
+            let (inputs, binds) = self.environments.repository(suite, architecture)?;
+            let inputs: Vec<String> = inputs.into_iter().chain([wanted.clone()]).collect();
+            let step = Step::script(RUNTIME, &[&wanted]);
+            base = match self.environments.layer(base, "runtime dependencies", &inputs, step, binds) {
+                Ok(base) => base,
+                Err(error) => {
+                    let words = error.diagnostics().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+                    apply::write(log, format!("{words}\n").as_bytes(), 0o644)?;
+                    return Ok(Found::bad(words));
+                }
+            };
+        }
+        let paths: Vec<String> = packages.iter().map(|name| format!("/run/result/{name}")).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let again = Step { after_boot: true, ..Step::script(SERVICES, &names) };
+        let steps =
+            vec![Step::script(INSTALL, &paths), Step::script(SERVICES, &names), again, Step::script(PURGE, &names)];
+        let run = Run { base: &base, binds: vec![self.result()], steps, network: false, boot: true };
+        let ended = self.run(run, log, task)?;
+        let text = String::from_utf8_lossy(&input::bytes(log)?.unwrap_or_default()).into_owned();
+        // Each is looked at twice: after the installation and after the next boot.
+        let count = |ending: &str| text.lines().filter(|line| line.ends_with(ending)).count() / 2;
+        let (services, answers) = (count(" is active"), count(" answers"));
+        Ok(match ended {
+            Ended::Good => {
+                let answers = if answers == 0 { String::new() } else { format!(", {answers} health checks answer") };
+                Found::good(format!("installed, booted with {services} services{answers}, purged"))
+            }
+            Ended::Bad(_, words) => Found::bad(words),
+        })
+    }
+
+    /// Names of the packages, and what they depend on outside themselves, as `apt-get satisfy` takes it.
+    fn dependencies(&self, packages: &[&str]) -> Result<(Vec<String>, String)> {
+        let mut names = Vec::new();
+        let mut clauses = std::collections::BTreeSet::new();
+        for file in packages {
+            let words = ["-f".into(), self.directory.join(file).into_os_string()];
+            let text = self.context.output("dpkg-deb", Process::new::<std::ffi::OsString>("dpkg-deb", words))?;
+            let (paragraphs, _) = paragraph::parse(&String::from_utf8_lossy(&text), Path::new(file));
+            let Some(control) = paragraphs.first() else { continue };
+            let value = |name: &str| control.get(name).map(|field| field.value()).unwrap_or_default();
+            names.push(value("Package"));
+            for field in ["Pre-Depends", "Depends"] {
+                clauses.extend(
+                    value(field).split(',').map(|clause| clause.split_whitespace().collect::<Vec<_>>().join(" ")),
+                );
+            }
+        }
+        clauses.retain(|clause| {
+            !clause.is_empty() && !clause.split('|').any(|one| names.iter().any(|name| name == of(one)))
+        });
+        Ok((names, clauses.into_iter().collect::<Vec<_>>().join(", ")))
+    }
+}
+
+/// The package that a relation names.
+fn of(relation: &str) -> &str {
+    relation.trim().split([' ', '(', ':', '[']).next().unwrap_or_default()
+}

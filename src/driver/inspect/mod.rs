@@ -1,0 +1,454 @@
+//! What a project says of itself: text in, values out.
+//!
+//! Owns the reading of pyproject.toml (PEP 621, Poetry, Flit), setup.cfg, setup.py,
+//! PKG-INFO and egg-info, Pipfile, requirements, licence texts and Procfile, as far as
+//! `new` needs it. Reads no file, runs no code of the project.
+
+pub mod licence;
+pub mod native;
+pub mod service;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::{Table, Value};
+
+/// What is known of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Project {
+    /// As the project spells it.
+    pub name: Option<String>,
+    /// Version of PEP 440.
+    pub version: Option<String>,
+    /// One line.
+    pub description: Option<String>,
+    /// Home page.
+    pub homepage: Option<String>,
+    /// `Name <address>`, where it is given so.
+    pub author: Option<String>,
+    /// Names of the programs that it installs.
+    pub scripts: BTreeSet<String>,
+    /// What it depends on, as requirements; `None` where nothing says it.
+    pub dependencies: Option<Vec<String>>,
+    /// Which versions of Python it is for.
+    pub requires_python: Option<String>,
+    /// The licence, in the project's words.
+    pub licence: Option<String>,
+}
+
+impl Project {
+    /// The same, with what `other` knows in addition.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            name: self.name.or(other.name),
+            version: self.version.or(other.version),
+            description: self.description.or(other.description),
+            homepage: self.homepage.or(other.homepage),
+            author: self.author.or(other.author),
+            scripts: if self.scripts.is_empty() { other.scripts } else { self.scripts },
+            dependencies: self.dependencies.or(other.dependencies),
+            requires_python: self.requires_python.or(other.requires_python),
+            licence: self.licence.or(other.licence),
+        }
+    }
+}
+
+/// From pyproject.toml; a file that is no TOML says nothing.
+pub fn pyproject(text: &str) -> Project {
+    let Ok(table) = text.parse::<Table>() else { return Project::default() };
+    let standard = table.get("project").and_then(Value::as_table).map(standard);
+    let tool = |name: &str| table.get("tool").and_then(|tool| tool.get(name)).and_then(Value::as_table);
+    let flit = tool("flit").and_then(|flit| flit.get("metadata")).and_then(Value::as_table).map(|metadata| Project {
+        name: words(metadata, "dist-name").or_else(|| words(metadata, "module")),
+        homepage: words(metadata, "home-page"),
+        scripts: tool("flit").map(|flit| keys(flit, "scripts")).unwrap_or_default(),
+        dependencies: strings(metadata, "requires"),
+        requires_python: words(metadata, "requires-python"),
+        ..Project::default()
+    });
+    let poetry = tool("poetry").map(poetry);
+    standard.unwrap_or_default().or(poetry.unwrap_or_default()).or(flit.unwrap_or_default())
+}
+
+/// Whether a pyproject.toml describes something that can be built, and not only the settings of tools.
+pub fn is_buildable(text: &str) -> bool {
+    let Ok(table) = text.parse::<Table>() else { return false };
+    let tool = |name: &str| table.get("tool").and_then(|tool| tool.get(name)).and_then(Value::as_table);
+    if tool("poetry").and_then(|poetry| poetry.get("package-mode")).and_then(Value::as_bool) == Some(false) {
+        return false;
+    }
+    if tool("uv").and_then(|uv| uv.get("package")).and_then(Value::as_bool) == Some(false) {
+        return false;
+    }
+    table.contains_key("build-system") || tool("poetry").is_some_and(|poetry| poetry.contains_key("name"))
+}
+
+/// Where a pyproject.toml says that the version is to be read: a file (Hatch), or a module with `__version__` (Flit, setuptools).
+pub fn version_places(text: &str) -> Vec<String> {
+    let Ok(table) = text.parse::<Table>() else { return Vec::new() };
+    let get = |path: &[&str]| {
+        let value = path.iter().try_fold(table.get("tool")?, |value, key| value.get(key));
+        value.and_then(Value::as_str).map(str::to_owned)
+    };
+    let mut places: Vec<String> =
+        [&["hatch", "version", "path"][..], &["pdm", "version", "path"]].into_iter().filter_map(get).collect();
+    let modules = [
+        &["setuptools", "dynamic", "version", "attr"][..],
+        &["flit", "module", "name"],
+        &["flit", "metadata", "module"],
+    ];
+    places.extend(modules.into_iter().filter_map(get).flat_map(|name| {
+        let path = name.trim_end_matches(".__version__").replace('.', "/");
+        let parent = path.rsplit_once('/').map_or(path.as_str(), |(parent, _)| parent).to_owned();
+        ["", "src/"]
+            .into_iter()
+            .flat_map(move |root| {
+                [
+                    format!("{root}{path}/__init__.py"),
+                    format!("{root}{path}.py"),
+                    format!("{root}{parent}.py"),
+                    format!("{root}{parent}/__init__.py"),
+                ]
+            })
+            .collect::<Vec<_>>()
+    }));
+    places
+}
+
+/// The text that a module gives `__version__`, `VERSION` or `version`.
+pub fn version_in(text: &str) -> Option<String> {
+    ["__version__", "VERSION", "version"].iter().find_map(|name| {
+        text.lines().find_map(|line| {
+            let rest = line.strip_prefix(name)?.trim_start();
+            let rest = rest
+                .strip_prefix(':')
+                .map_or(rest, |rest| rest.split_once('=').map_or("", |_| &rest[rest.find('=').unwrap_or(0)..]));
+            literal(rest.trim_start().strip_prefix('=')?.trim_start())
+        })
+    })
+}
+
+fn strings(table: &Table, key: &str) -> Option<Vec<String>> {
+    let all = table.get(key)?.as_array()?;
+    Some(all.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+fn words(table: &Table, key: &str) -> Option<String> {
+    table.get(key).and_then(Value::as_str).map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn keys(table: &Table, name: &str) -> BTreeSet<String> {
+    table.get(name).and_then(Value::as_table).map(|scripts| scripts.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn standard(table: &Table) -> Project {
+    let url = |urls: &Table| {
+        let wanted = ["homepage", "repository", "source", "source code", "github", "documentation"];
+        wanted.iter().find_map(|name| {
+            let (_, value) = urls.iter().find(|(key, _)| key.to_lowercase() == *name)?;
+            value.as_str().map(str::to_owned)
+        })
+    };
+    let author = table.get("authors").and_then(Value::as_array).and_then(|all| all.first()).and_then(|first| {
+        let name = first.get("name").and_then(Value::as_str);
+        let address = first.get("email").and_then(Value::as_str);
+        Some(format!("{} <{}>", name.or(address)?, address?))
+    });
+    let mut scripts = keys(table, "scripts");
+    scripts.extend(keys(table, "gui-scripts"));
+    Project {
+        name: words(table, "name"),
+        version: words(table, "version"),
+        description: words(table, "description"),
+        homepage: table.get("urls").and_then(Value::as_table).and_then(url),
+        author,
+        scripts,
+        dependencies: strings(table, "dependencies"),
+        requires_python: words(table, "requires-python"),
+        licence: licence_words(table),
+    }
+}
+
+/// `license = "MIT"`, `license = {text = "MIT"}`, or a classifier.
+fn licence_words(table: &Table) -> Option<String> {
+    let plain = words(table, "license");
+    let inner = table.get("license").and_then(Value::as_table).and_then(|table| words(table, "text"));
+    let classifier = || strings(table, "classifiers")?.into_iter().find(|row| row.starts_with("License ::"));
+    plain.or(inner.filter(|text| text.len() < 80)).or_else(classifier)
+}
+
+fn poetry(table: &Table) -> Project {
+    let author = table.get("authors").and_then(Value::as_array).and_then(|all| all.first()?.as_str());
+    Project {
+        name: words(table, "name"),
+        version: words(table, "version"),
+        description: words(table, "description"),
+        homepage: words(table, "homepage").or_else(|| words(table, "repository")),
+        author: author.map(str::to_owned),
+        scripts: keys(table, "scripts"),
+        dependencies: table
+            .get("dependencies")
+            .and_then(Value::as_table)
+            .map(|table| table.keys().filter(|name| *name != "python").cloned().collect()),
+        requires_python: None,
+        licence: licence_words(table),
+    }
+}
+
+/// From setup.cfg: `[metadata]` and `console_scripts` of `[options.entry_points]`.
+pub fn setup_cfg(text: &str) -> Project {
+    let mut sections: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    let (mut section, mut key) = (String::new(), String::new());
+    for line in text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+            section = name.trim().to_owned();
+            key.clear();
+        } else if line.starts_with([' ', '\t']) {
+            if !line.trim().is_empty() && !key.is_empty() {
+                sections.entry((section.clone(), key.clone())).or_default().push(line.trim().to_owned());
+            }
+        } else if let Some((name, value)) = line.split_once(['=', ':']) {
+            key = name.trim().to_lowercase().replace('-', "_");
+            let values = sections.entry((section.clone(), key.clone())).or_default();
+            values.extend(Some(value.trim().to_owned()).filter(|value| !value.is_empty()));
+        }
+    }
+    let all =
+        |section: &str, key: &str| sections.get(&(section.to_owned(), key.to_owned())).cloned().unwrap_or_default();
+    // `attr:` and `file:` point to code and files.
+    let literal = |key: &str| {
+        all("metadata", key).first().filter(|text| !text.starts_with("attr:") && !text.starts_with("file:")).cloned()
+    };
+    let author = literal("author").zip(literal("author_email")).map(|(name, address)| format!("{name} <{address}>"));
+    let scripts = all("options.entry_points", "console_scripts");
+    let requires = Some(all("options", "install_requires")).filter(|rows| !rows.is_empty());
+    Project {
+        dependencies: requires,
+        requires_python: all("options", "python_requires").first().cloned(),
+        licence: literal("license"),
+        name: literal("name"),
+        version: literal("version"),
+        description: literal("description").or_else(|| literal("summary")),
+        homepage: literal("url").or_else(|| literal("home_page")),
+        author,
+        scripts: scripts.iter().filter_map(|row| Some(row.split_once('=')?.0.trim().to_owned())).collect(),
+    }
+}
+
+/// From setup.py, as far as arguments are literal texts.
+pub fn setup_py(text: &str) -> Project {
+    let argument = |name: &str| {
+        text.match_indices(name).find_map(|(at, _)| {
+            let whole = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+            let rest = text[at + name.len()..].trim_start().strip_prefix('=')?.trim_start();
+            if whole { literal(rest) } else { None }
+        })
+    };
+    let scripts = text.split_once("console_scripts").and_then(|(_, rest)| rest.split_once('[')?.1.split_once(']'));
+    let scripts = scripts
+        .map(|(rows, _)| rows.split(['"', '\'']).filter_map(|row| Some(row.split_once('=')?.0.trim().to_owned())));
+    Project {
+        name: argument("name"),
+        version: argument("version"),
+        description: argument("description"),
+        homepage: argument("url"),
+        author: argument("author").zip(argument("author_email")).map(|(name, address)| format!("{name} <{address}>")),
+        scripts: scripts.map(Iterator::collect).unwrap_or_default(),
+        dependencies: text.contains("install_requires").then(Vec::new),
+        requires_python: argument("python_requires"),
+        licence: argument("license"),
+    }
+}
+
+/// From PKG-INFO, which a release archive has at its top (core metadata).
+pub fn pkg_info(text: &str) -> Project {
+    let head = text.split("\n\n").next().unwrap_or_default();
+    let field = |name: &str| {
+        let value = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.map(str::trim).filter(|value| !value.is_empty() && *value != "UNKNOWN").map(str::to_owned)
+    };
+    Project {
+        name: field("Name"),
+        version: field("Version"),
+        description: field("Summary"),
+        homepage: field("Home-page"),
+        author: field("Author").zip(field("Author-email")).map(|(name, address)| format!("{name} <{address}>")),
+        scripts: BTreeSet::new(),
+        dependencies: {
+            let rows = head.lines().filter_map(|line| line.strip_prefix("Requires-Dist:"));
+            let rows: Vec<String> =
+                rows.filter(|row| !row.contains("extra ==")).map(|row| row.trim().to_owned()).collect();
+            Some(rows).filter(|rows| !rows.is_empty())
+        },
+        requires_python: field("Requires-Python"),
+        licence: field("License-Expression")
+            .or_else(|| field("License"))
+            .filter(|text| text.len() < 80)
+            .or_else(|| head.lines().find_map(|line| line.strip_prefix("Classifier: License :: ")).map(str::to_owned)),
+    }
+}
+
+/// The console scripts of an entry_points.txt, which setuptools leaves in a release archive.
+pub fn entry_points(text: &str) -> BTreeSet<String> {
+    let mut scripts = BTreeSet::new();
+    let mut within = false;
+    for line in text.lines().map(str::trim) {
+        if let Some(section) = line.strip_prefix('[') {
+            within = matches!(section.trim_end_matches(']').trim(), "console_scripts" | "gui_scripts");
+        } else if let Some((name, _)) = line.split_once('=').filter(|_| within) {
+            scripts.insert(name.trim().to_owned());
+        }
+    }
+    scripts
+}
+
+/// The requirements of a requires.txt of an egg-info: those of no extra.
+pub fn egg_requires(text: &str) -> Vec<String> {
+    text.lines()
+        .take_while(|line| !line.starts_with('['))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The packages of a Pipfile, as requirements.
+pub fn pipfile(text: &str) -> Option<Vec<String>> {
+    let table = text.parse::<Table>().ok()?;
+    let packages = table.get("packages")?.as_table()?;
+    let row = |(name, value): (&String, &Value)| {
+        let text = |value: &Value| value.as_str().filter(|text| *text != "*").unwrap_or_default().to_owned();
+        let version = match value {
+            Value::Table(inner) => inner.get("version").map(text).unwrap_or_default(),
+            other => text(other),
+        };
+        format!("{name}{version}")
+    };
+    Some(packages.iter().map(row).collect())
+}
+
+/// Whether a file of requirements pins every one of them, so that it is a lock
+/// of what is deployed; `None` where it has none.
+pub fn is_pinned(text: &str) -> Option<bool> {
+    let rows: Vec<&str> = requirement_rows(text).collect();
+    (!rows.is_empty()).then(|| rows.iter().all(|row| row.contains("==") && !row.contains("://")))
+}
+
+/// Whether a file of requirements can be installed from an index alone: no
+/// directories, repositories or other files.
+pub fn is_plain(text: &str) -> bool {
+    let option = |line: &str| line.starts_with('-') && !line.starts_with("--hash");
+    text.lines().map(str::trim).all(|line| !option(line) && !line.contains("://") && !line.starts_with('.'))
+}
+
+fn requirement_rows(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '-']))
+}
+
+/// The names in a file of requirements, normalised.
+pub fn requirement_names(rows: &[String]) -> BTreeSet<String> {
+    let name = |row: &String| {
+        let end = row.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c))).unwrap_or(row.len());
+        crate::helper::venv::name::normalise(&row[..end])
+    };
+    rows.iter()
+        .flat_map(|text| requirement_rows(text).map(str::to_owned).collect::<Vec<_>>())
+        .map(|row| name(&row))
+        .collect()
+}
+
+/// A text literal of Python without escapes at the beginning of `rest`.
+fn literal(rest: &str) -> Option<String> {
+    let quote = rest.chars().next().filter(|c| *c == '"' || *c == '\'')?;
+    let text = rest[1..].split(quote).next()?;
+    (!text.is_empty() && !text.contains(['\\', '\n', '{'])).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pyproject_of_both_kinds() {
+        let project = pyproject(
+            "[project]\nname = 'Notes'\nversion = '1.0'\ndescription = 'Keeps\tnotes'\nauthors = [{name = 'A', email = 'a@b'}]\n\
+             [project.urls]\nSource = 'https://s'\nHomepage = 'https://h'\n[project.scripts]\nnotes = 'notes:main'\n",
+        );
+        assert_eq!((project.name.as_deref(), project.description.as_deref()), (Some("Notes"), Some("Keeps notes")));
+        assert_eq!((project.homepage.as_deref(), project.author.as_deref()), (Some("https://h"), Some("A <a@b>")));
+        assert!(project.scripts.contains("notes"));
+        let project = pyproject(
+            "[tool.poetry]\nname = 'x'\nversion = '2'\nauthors = ['B <b@c>']\n[tool.poetry.scripts]\nx = 'x:y'\n",
+        );
+        assert_eq!((project.version.as_deref(), project.author.as_deref()), (Some("2"), Some("B <b@c>")));
+        assert_eq!(pyproject("not [toml"), Project::default());
+    }
+
+    #[test]
+    fn setuptools_files_are_read_not_run() {
+        let project = setup_cfg(
+            "[metadata]\nname = app\nversion = attr: app.version\nurl = https://h\n[options.entry_points]\nconsole_scripts =\n    app = app:main\n    appd = app:d\n",
+        );
+        assert_eq!((project.name.as_deref(), project.version), (Some("app"), None));
+        assert_eq!(project.scripts, BTreeSet::from(["app".to_owned(), "appd".to_owned()]));
+        let project = setup_py(
+            "setup(\n  name='app', version=VERSION, description=\"An app\",\n  entry_points={'console_scripts': ['app=app:main', \"two = app:two\"]})",
+        );
+        assert_eq!((project.name.as_deref(), project.version), (Some("app"), None));
+        assert_eq!(project.description.as_deref(), Some("An app"));
+        assert_eq!(project.scripts, BTreeSet::from(["app".to_owned(), "two".to_owned()]));
+    }
+
+    #[test]
+    fn release_archives_say_what_the_code_computes() {
+        let project = pkg_info(
+            "Metadata-Version: 1.1\nName: app\nVersion: 1.9.0\nAuthor-email: UNKNOWN\nAuthor: A\n\nVersion: 2\n",
+        );
+        assert_eq!(
+            (project.name.as_deref(), project.version.as_deref(), project.author),
+            (Some("app"), Some("1.9.0"), None)
+        );
+    }
+
+    #[test]
+    fn what_can_be_built_is_told_from_settings_of_tools() {
+        assert!(!is_buildable("[tool.black]\nline-length = 100\n"));
+        assert!(!is_buildable("[project]\nname = 'x'\n"));
+        assert!(is_buildable("[build-system]\nrequires = []\n"));
+        assert!(is_buildable("[tool.poetry]\nname = 'x'\n"));
+        assert!(!is_buildable("[tool.poetry]\nname = 'x'\npackage-mode = false\n"));
+    }
+
+    #[test]
+    fn versions_are_found_where_the_build_system_looks() {
+        let places = version_places("[tool.hatch.version]\npath = 'a/about.py'\n");
+        assert_eq!(places, ["a/about.py"]);
+        assert!(version_places("[tool.flit.module]\nname = 'b'\n").contains(&"b/__init__.py".to_owned()));
+        let places = version_places("[tool.setuptools.dynamic]\nversion = {attr = 'c.d.__version__'}\n");
+        assert!(places.contains(&"src/c/d.py".to_owned()), "{places:?}");
+        assert_eq!(version_in("import x\n__version__ = '1.2'\n").as_deref(), Some("1.2"));
+        assert_eq!(version_in("__version__: str = \"3\"\n").as_deref(), Some("3"));
+        assert_eq!(version_in("__version__ = get()\n"), None);
+    }
+
+    #[test]
+    fn requirements_are_pins_or_wishes() {
+        assert_eq!(is_pinned("flask==3.0 \\\n    --hash=sha256:aa\n# x\nclick==8\n"), Some(true));
+        assert_eq!(is_pinned("flask>=3\n"), Some(false));
+        assert_eq!(is_pinned("# nothing\n"), None);
+        assert!(!is_plain("-e .\n") && !is_plain("git+https://x/y\n") && is_plain("a==1 --hash=sha256:x\n"));
+        assert_eq!(
+            requirement_names(&["Foo_Bar[x]>=1\n-r y\nb".to_owned()]),
+            BTreeSet::from(["b".into(), "foo-bar".into()])
+        );
+        let rows = pipfile("[packages]\nflask = '*'\ngunicorn = {version = '==20.1'}\n").unwrap();
+        assert_eq!(rows, ["flask", "gunicorn==20.1"]);
+    }
+
+    #[test]
+    fn release_archives_bring_entry_points() {
+        let text = "[console_scripts]\na = a:main\n\n[other]\nb = b:c\n";
+        assert_eq!(entry_points(text), BTreeSet::from(["a".to_owned()]));
+        assert_eq!(egg_requires("flask>=2\nclick\n\n[dev]\npytest\n"), ["flask>=2", "click"]);
+    }
+}

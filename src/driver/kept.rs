@@ -1,0 +1,145 @@
+//! Virtual environments that builds of a source have made, for its next builds.
+//!
+//! Owns where they lie and what of a session flows back: what a successful build
+//! has left, if each file is as its listing says, and only for builds of the same
+//! source on the same tools. A source can deceive nobody but itself. A state is a
+//! layer that never changes while a session reads it; a build that adds something
+//! makes the next one. The check `rebuild` reads none of it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::apply;
+use crate::error::Result;
+use crate::helper::venv::distribution::digest;
+use crate::input::{self, Kind};
+use crate::plan::Process;
+use crate::run::venv::is_whole;
+
+use super::backend::Backend;
+use super::build::{Request, Variation};
+use super::context::Context;
+use super::environment::{Base, owner};
+use super::hold::{Held, Workroom};
+
+/// dh_venv's cache, as the user of the session sees it.
+const CACHE: &str = "home/builder/.cache/dh-venv";
+/// How many virtual environments are kept of a source.
+const MOST: usize = 6;
+
+/// What is kept of a source, for a suite and architecture.
+#[derive(Debug)]
+pub struct Kept {
+    home: PathBuf,
+    state: Option<String>,
+    _held: Option<Held>,
+}
+
+impl Kept {
+    /// What earlier builds have left; `None` where a build shall use nothing of them.
+    pub fn new(context: &Context<'_>, source: &str, request: &Request, base: Option<&Base>) -> Result<Option<Self>> {
+        let usual = request.backend == Backend::Session && request.variation == Variation::Usual;
+        let Some(base) = base.filter(|_| usual) else { return Ok(None) };
+        // The layer with the tools decides what dh_venv is there.
+        let tools = base.names.first().unwrap_or(&base.generation);
+        let name = format!("{source}_{}_{}_{tools}", request.suite.name, request.architecture);
+        let home = context.cache()?.join("venvs").join(name);
+        let state = input::text(&home.join("latest"))?.map(|text| text.trim().to_owned());
+        let held = state.as_ref().map(|state| Held::shared(&home.join(format!("{state}.lock")))).transpose()?;
+        // It may have been replaced before it was held.
+        let state = state.filter(|state| input::is_directory(&home.join(state)));
+        Ok(Some(Self { home, state, _held: held }))
+    }
+
+    /// The layer to put on top of a session's.
+    pub fn layer(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|state| self.home.join(state))
+    }
+
+    /// Keys of what is there, the newest first.
+    pub fn keys(&self) -> Result<Vec<String>> {
+        let Some(layer) = self.layer() else { return Ok(Vec::new()) };
+        let trees = layer.join(CACHE).join("trees");
+        let mut keys = Vec::new();
+        for name in input::names(&trees)? {
+            if let Some(key) = name.to_str().and_then(|name| name.strip_suffix(".sums")) {
+                keys.push((std::cmp::Reverse(input::modified(&trees.join(&name))?), key.to_owned()));
+            }
+        }
+        keys.sort();
+        Ok(keys.into_iter().map(|(_, key)| key).collect())
+    }
+
+    /// Take what a session has left in `from`, as far as it is whole.
+    pub fn take(&self, context: &Context<'_>, from: &Path) -> Result<()> {
+        let trees = from.join(CACHE).join("trees");
+        let mut new = Vec::new();
+        for name in input::names(&trees)? {
+            let Some(key) = name.to_str().and_then(|name| name.strip_suffix(".sums")) else { continue };
+            let plain = key.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if plain && is_whole(&trees.join(format!("{key}.d")), &trees.join(&name))? {
+                new.push(key.to_owned());
+            }
+        }
+        new.truncate(MOST);
+        if new.is_empty() {
+            return Ok(());
+        }
+        let old: Vec<String> = self.keys()?.into_iter().take(MOST - new.len()).collect();
+        let all: BTreeSet<&str> = new.iter().chain(&old).map(String::as_str).collect();
+        let next = digest(all)[..12].to_owned();
+        let work = Workroom::new(&self.home.join("work"))?;
+        let fresh = work.path().join("state");
+        apply::directory(&fresh)?;
+        let both = |key: &String| ["d", "sums"].map(|suffix| format!("{CACHE}/trees/{key}.{suffix}"));
+        let paths = new.iter().flat_map(both).chain(self.texts(from)?).collect();
+        copy(context, from, "-a", paths, &fresh)?;
+        if let Some(layer) = self.layer().filter(|_| !old.is_empty()) {
+            copy(context, &layer, "-al", old.iter().flat_map(both).collect(), &fresh)?;
+        }
+        let _one_at_a_time = Held::wait(&self.home.join("lock"), &owner("keeps virtual environments"))?;
+        if input::kind(&self.home.join(&next))?.is_none() {
+            apply::rename(&fresh, &self.home.join(&next))?;
+        }
+        apply::write(&self.home.join("latest"), format!("{next}\n").as_bytes(), 0o644)?;
+        self.sweep(&next)
+    }
+
+    /// Small texts with a checksum of their own.
+    fn texts(&self, from: &Path) -> Result<Vec<String>> {
+        let mut texts = Vec::new();
+        for name in input::names(&from.join(CACHE).join("texts"))? {
+            let Some(name) = name.to_str() else { continue };
+            let path = format!("{CACHE}/texts/{name}");
+            if !matches!(input::kind(&from.join(&path))?, Some(Kind::File { size, .. }) if size < 1 << 20) {
+                continue;
+            }
+            let text = input::bytes(&from.join(&path))?.unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            texts.extend(text.split_once('\n').filter(|(sum, body)| digest([*body]) == *sum).map(|_| path));
+        }
+        Ok(texts)
+    }
+
+    /// Remove the states before this one that no session reads.
+    fn sweep(&self, latest: &str) -> Result<()> {
+        for name in input::names(&self.home)? {
+            let name = name.to_string_lossy().into_owned();
+            let state = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if state && name != latest && self.state.as_deref() != Some(name.as_str()) {
+                if let Ok(_held) = Held::alone(&self.home.join(format!("{name}.lock")), &owner("removes it"))? {
+                    apply::remove(&self.home.join(&name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copy or link paths below `from` to the same ones below `to`, with owners and modes of all directories above them.
+fn copy(context: &Context<'_>, from: &Path, how: &str, paths: Vec<String>, to: &Path) -> Result<()> {
+    let mut words = vec![how.to_owned(), "--parents".to_owned(), "--".to_owned()];
+    words.extend(paths);
+    words.push(to.to_string_lossy().into_owned());
+    context.output("keeping virtual environments", Process::new("cp", words).directory(from)).map(|_| ())
+}
