@@ -74,7 +74,7 @@ fn user(package: &Package, accounts: &Accounts, file: &File) -> Result<User> {
 fn fill(directory: &Dir, name: &str, contents: &[u8], machine: &Machine, user: &User) -> Result<()> {
     let own = directory.attributes()?;
     let (uid, gid) = if machine.is_root { (user.uid, user.gid) } else { (own.uid, own.gid) };
-    directory.stage(name, contents, Attributes { uid: own.uid, gid, mode: 0o640 })?;
+    directory.stage(name, contents, Attributes { uid: own.uid, gid, mode: 0o640 }, None)?;
     directory.commit(name)?;
     directory.set_attributes(Attributes { uid, gid, mode: 0o700 })
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::fs::{Attributes, Contents};
+use super::fs::{ACCESS_LIST, Attributes, Contents, Extended};
 use super::journal::{FileRecord, Journal, PendingFile, digest};
 use crate::configuration::manifest::OnChange;
 
@@ -24,6 +24,8 @@ pub struct Wanted {
     pub files: Vec<WantedFile>,
     /// Directories and what they are given.
     pub directories: BTreeMap<String, Attributes>,
+    /// Those whose owner and mode the administrator has said (dpkg-statoverride(1)).
+    pub overridden: BTreeSet<String>,
     /// Links and what they hold.
     pub links: BTreeMap<String, String>,
 }
@@ -37,6 +39,8 @@ pub struct WantedFile {
     pub contents: Vec<u8>,
     /// Owner and mode.
     pub attributes: Attributes,
+    /// Whether the administrator has said so (dpkg-statoverride(1)): then it has them, whatever is found.
+    pub overridden: bool,
     /// Whether an edit is merged.
     pub merge: bool,
     /// What a change of it needs.
@@ -108,6 +112,8 @@ pub enum Step {
         contents: Vec<u8>,
         /// Owner and mode.
         attributes: Attributes,
+        /// Extended attributes of the file that it replaces; `None`: it is a new one.
+        extended: Option<Extended>,
     },
     /// Remove the file.
     Remove {
@@ -191,7 +197,7 @@ fn directories(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, decision
     for (path, attributes) in &wanted.directories {
         let found = snapshot.directories.get(path);
         let attributes = match (journal.directories.get(path), found) {
-            (Some(record), Some(found)) => kept(*record, *found, *attributes),
+            (Some(record), Some(found)) if !wanted.overridden.contains(path) => kept(*record, *found, *attributes),
             _ => *attributes,
         };
         if found != Some(&attributes) {
@@ -202,7 +208,7 @@ fn directories(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, decision
 
 fn absent(file: &WantedFile, decision: &mut Decision) {
     let record = FileRecord { rendered: digest(&file.contents), attributes: file.attributes, beside: None };
-    place(file, &file.contents, file.attributes, &record, decision);
+    place(file, &file.contents, (file.attributes, None), &record, decision);
     conclude(file, State::New, None, record, true, decision);
 }
 
@@ -225,8 +231,11 @@ fn present(
     let rendered = digest(&file.contents);
     let is_known = record.is_some_and(|record| record.rendered == rendered);
     let is_untouched = record.is_some_and(|record| record.rendered == digest(&found.bytes));
-    let attributes =
-        record.map_or(found.attributes, |record| kept(record.attributes, found.attributes, file.attributes));
+    // A file that a service's user has put in the place of ours says nothing about what an
+    // administrator wants; what is ours does not get its owner.
+    let is_planted = found.is_planted(record.map_or(file.attributes, |record| record.attributes).uid);
+    let attributes = if is_planted { file.attributes } else { lasting(file, record, found) };
+    let extended = (!is_planted).then(|| found.extended.clone());
     let mut new =
         FileRecord { rendered, attributes: file.attributes, beside: record.and_then(|record| record.beside.clone()) };
     if is_untouched || found.bytes == file.contents {
@@ -236,13 +245,13 @@ fn present(
         new.beside = None;
         let is_same = found.bytes == file.contents && attributes == found.attributes;
         if !is_same {
-            place(file, &file.contents, attributes, &new, decision);
+            place(file, &file.contents, (attributes, extended), &new, decision);
         }
         let state = if is_same { State::Unchanged } else { State::Changed };
         return conclude(file, state, None, new, !is_known, decision);
     }
     let merged = match record {
-        Some(record) if file.merge && !is_known && !unmergeable.contains(&file.path) => {
+        Some(record) if file.merge && !is_known && !is_planted && !unmergeable.contains(&file.path) => {
             merge(record, snapshot.rendered.get(&file.path), found, file)
         }
         _ => None,
@@ -250,7 +259,14 @@ fn present(
     let note = match &merged {
         Some(_) => Some("you have edited it; the new version is merged into it".to_owned()),
         None if is_known => None,
-        None => Some(format!("you have edited it; it is kept, and the new version is in {}", beside(&file.path))),
+        None => {
+            let who = if is_planted {
+                format!("user {} has put another file there", found.attributes.uid)
+            } else {
+                "you have edited it".to_owned()
+            };
+            Some(format!("{who}; it is kept, and the new version is in {}", beside(&file.path)))
+        }
     };
     if merged.is_some() {
         if let Some(record) = record {
@@ -262,12 +278,12 @@ fn present(
         // It may hold secrets that the edited file does not: no one else gets to read it.
         let attributes = Attributes { mode: attributes.mode & file.attributes.mode, ..attributes };
         let path = beside(&file.path);
-        decision.steps.push(Step::Place { path, contents: file.contents.clone(), attributes });
+        decision.steps.push(Step::Place { path, contents: file.contents.clone(), attributes, extended: None });
         new.beside = Some(new.rendered.clone());
     }
     let contents = merged.as_ref().unwrap_or(&found.bytes);
-    if *contents != found.bytes || attributes != found.attributes {
-        place(file, contents, attributes, &new, decision);
+    if !is_planted && (*contents != found.bytes || attributes != found.attributes) {
+        place(file, contents, (attributes, extended), &new, decision);
     }
     conclude(file, State::Edited, note, new, !is_known, decision);
 }
@@ -280,6 +296,20 @@ fn merge(record: &FileRecord, base: Option<&Vec<u8>>, found: &Contents, file: &W
     merged.ok().map(String::into_bytes)
 }
 
+/// The owner and mode of a file that is there: what an administrator has given it stays.
+fn lasting(file: &WantedFile, record: Option<&FileRecord>, found: &Contents) -> Attributes {
+    match record {
+        _ if file.overridden => file.attributes,
+        None => found.attributes,
+        Some(record) => {
+            let kept = kept(record.attributes, found.attributes, file.attributes);
+            // Its group bits are the list's mask (acl(5)): another mode would change what the list grants.
+            let mode = if found.extended.contains_key(ACCESS_LIST) { found.attributes.mode } else { kept.mode };
+            Attributes { mode, ..kept }
+        }
+    }
+}
+
 /// Owner, group and mode: each as wanted where it is what we gave, else as the administrator has it.
 fn kept(given: Attributes, found: Attributes, wanted: Attributes) -> Attributes {
     let keep = |given: u32, found: u32, wanted: u32| if given == found { wanted } else { found };
@@ -290,8 +320,14 @@ fn kept(given: Attributes, found: Attributes, wanted: Attributes) -> Attributes 
     }
 }
 
-fn place(file: &WantedFile, contents: &[u8], attributes: Attributes, record: &FileRecord, decision: &mut Decision) {
-    decision.steps.push(Step::Place { path: file.path.clone(), contents: contents.to_vec(), attributes });
+fn place(
+    file: &WantedFile,
+    contents: &[u8],
+    (attributes, extended): (Attributes, Option<Extended>),
+    record: &FileRecord,
+    decision: &mut Decision,
+) {
+    decision.steps.push(Step::Place { path: file.path.clone(), contents: contents.to_vec(), attributes, extended });
     decision.files.insert(
         file.path.clone(),
         PendingFile { bytes: digest(contents), attributes, record: record.clone(), on_change: file.on_change.clone() },
@@ -381,161 +417,4 @@ fn gone(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, decision: &mut 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PATH: &str = "/etc/notes/notes.ini";
-    const OURS: Attributes = Attributes { uid: 0, gid: 7, mode: 0o640 };
-
-    fn file(contents: &str) -> WantedFile {
-        WantedFile {
-            path: PATH.to_owned(),
-            contents: contents.into(),
-            attributes: OURS,
-            merge: false,
-            on_change: OnChange::None,
-        }
-    }
-
-    fn wanted(contents: &str) -> Wanted {
-        Wanted { files: vec![file(contents)], ..Wanted::default() }
-    }
-
-    fn journal(rendered: &str) -> Journal {
-        let record = FileRecord { rendered: digest(rendered.as_bytes()), attributes: OURS, beside: None };
-        Journal { files: BTreeMap::from([(PATH.to_owned(), record)]), ..Journal::default() }
-    }
-
-    fn there(contents: &str) -> Snapshot {
-        let contents = Contents { bytes: contents.into(), attributes: OURS };
-        Snapshot { files: BTreeMap::from([(PATH.to_owned(), contents)]), ..Snapshot::default() }
-    }
-
-    fn decided(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot) -> Decision {
-        decide(wanted, journal, snapshot, &BTreeSet::new())
-    }
-
-    fn placed(path: &str, contents: &str) -> Step {
-        Step::Place { path: path.to_owned(), contents: contents.into(), attributes: OURS }
-    }
-
-    #[test]
-    fn a_new_file_is_put_there() {
-        let decision = decided(&wanted("1"), &Journal::default(), &Snapshot::default());
-        assert_eq!(decision.steps, [placed(PATH, "1")]);
-        assert_eq!(decision.reports[0].state, State::New);
-    }
-
-    #[test]
-    fn an_untouched_file_follows_and_an_equal_one_is_left_alone() {
-        assert_eq!(decided(&wanted("2"), &journal("1"), &there("1")).steps, [placed(PATH, "2")]);
-        let same = decided(&wanted("1"), &journal("1"), &there("1"));
-        assert!(same.is_nothing() && same.rendered.is_empty());
-    }
-
-    #[test]
-    fn an_edit_is_kept_and_the_new_version_put_beside_it_once() {
-        let decision = decided(&wanted("2"), &journal("1"), &there("mine"));
-        assert_eq!(decision.steps, [placed(&beside(PATH), "2")]);
-        let again = Journal { files: decision.records, ..Journal::default() };
-        assert!(decided(&wanted("2"), &again, &there("mine")).is_nothing());
-    }
-
-    #[test]
-    fn a_file_that_was_there_before_the_package_is_the_administrator_s() {
-        assert_eq!(decided(&wanted("1"), &Journal::default(), &there("mine")).steps, [placed(&beside(PATH), "1")]);
-        assert!(decided(&wanted("1"), &Journal::default(), &there("1")).is_nothing());
-    }
-
-    #[test]
-    fn a_deleted_file_stays_deleted() {
-        let decision = decided(&wanted("2"), &journal("1"), &Snapshot::default());
-        assert!(decision.is_nothing());
-        assert_eq!(decision.reports[0].state, State::Deleted);
-    }
-
-    #[test]
-    fn an_administrator_s_owner_and_mode_stay() {
-        let mut snapshot = there("1");
-        let theirs = Attributes { uid: 0, gid: 4, mode: 0o600 };
-        snapshot.files.get_mut(PATH).unwrap().attributes = theirs;
-        assert!(decided(&wanted("1"), &journal("1"), &snapshot).is_nothing());
-        let steps = decided(&wanted("2"), &journal("1"), &snapshot).steps;
-        assert_eq!(steps, [Step::Place { path: PATH.to_owned(), contents: b"2".into(), attributes: theirs }]);
-    }
-
-    #[test]
-    fn a_new_owner_reaches_an_edited_file_too() {
-        let mut wanted = wanted("1");
-        wanted.files[0].attributes.gid = 9;
-        let steps = decided(&wanted, &journal("1"), &there("mine")).steps;
-        let attributes = Attributes { gid: 9, ..OURS };
-        assert_eq!(steps, [Step::Place { path: PATH.to_owned(), contents: b"mine".into(), attributes }]);
-    }
-
-    #[test]
-    fn a_merge_that_conflicts_is_an_edit_that_is_kept() {
-        let mut wanted = wanted("one\n2\n3\n4\n");
-        wanted.files[0].merge = true;
-        let base = "1\n2\n3\n4\n";
-        let mut snapshot = there("1\n2\n3\nfour\n");
-        snapshot.rendered.insert(PATH.to_owned(), base.into());
-        let decision = decided(&wanted, &journal(base), &snapshot);
-        assert_eq!(decision.steps, [placed(PATH, "one\n2\n3\nfour\n")]);
-        assert_eq!(decision.records[PATH].rendered, digest(b"one\n2\n3\n4\n"));
-        let refused = decide(&wanted, &journal(base), &snapshot, &decision.merged);
-        assert_eq!(refused.steps, [placed(&beside(PATH), "one\n2\n3\n4\n")]);
-        snapshot.files.get_mut(PATH).unwrap().bytes = b"uno\n2\n3\n4\n".to_vec();
-        assert_eq!(decided(&wanted, &journal(base), &snapshot).steps, refused.steps);
-    }
-
-    #[test]
-    fn a_solved_edit_takes_our_new_version_away() {
-        let mut journal = journal("2");
-        journal.files.get_mut(PATH).unwrap().beside = Some(digest(b"2"));
-        let mut snapshot = there("2");
-        snapshot.beside.insert(PATH.to_owned(), digest(b"2"));
-        let steps = decided(&wanted("2"), &journal, &snapshot).steps;
-        assert_eq!(steps, [Step::Remove { path: beside(PATH) }]);
-        snapshot.beside.insert(PATH.to_owned(), digest(b"notes to self"));
-        assert!(decided(&wanted("2"), &journal, &snapshot).is_nothing());
-    }
-
-    #[test]
-    fn what_the_package_has_no_longer_goes_unless_it_was_edited_or_is_dpkg_s_now() {
-        let none = Wanted::default();
-        assert_eq!(decided(&none, &journal("1"), &there("1")).steps, [Step::Remove { path: PATH.to_owned() }]);
-        assert_eq!(decided(&none, &journal("1"), &there("mine")).steps, [Step::SetAside { path: PATH.to_owned() }]);
-        assert!(decided(&none, &journal("1"), &Snapshot::default()).is_nothing());
-        let mut shipped = there("mine");
-        shipped.shipped.insert(PATH.to_owned());
-        assert!(decided(&none, &journal("1"), &shipped).is_nothing());
-    }
-
-    #[test]
-    fn links_are_treated_as_files_are() {
-        let wanted = Wanted { links: BTreeMap::from([("/l".to_owned(), "new".to_owned())]), ..Wanted::default() };
-        let journal = Journal { links: BTreeMap::from([("/l".to_owned(), "old".to_owned())]), ..Journal::default() };
-        let found = |target: Option<&str>| Snapshot {
-            links: BTreeMap::from([("/l".to_owned(), target.map(str::to_owned))]),
-            ..Snapshot::default()
-        };
-        let link = Step::Link { path: "/l".to_owned(), target: "new".to_owned() };
-        assert_eq!(decided(&wanted, &Journal::default(), &Snapshot::default()).steps, std::slice::from_ref(&link));
-        assert_eq!(decided(&wanted, &journal, &found(Some("old"))).steps, [link]);
-        assert!(decided(&wanted, &journal, &Snapshot::default()).is_nothing());
-        assert!(decided(&wanted, &journal, &found(Some("mine"))).is_nothing());
-        assert!(decided(&wanted, &journal, &found(None)).is_nothing());
-    }
-
-    #[test]
-    fn a_directory_is_made_and_follows_the_manifest_where_it_was_left_alone() {
-        let wanted = Wanted { directories: BTreeMap::from([("/d".to_owned(), OURS)]), ..Wanted::default() };
-        let step = Step::Directory { path: "/d".to_owned(), attributes: OURS };
-        assert_eq!(decided(&wanted, &Journal::default(), &Snapshot::default()).steps, [step]);
-        let other = Attributes { mode: 0o700, ..OURS };
-        let journal = Journal { directories: BTreeMap::from([("/d".to_owned(), OURS)]), ..Journal::default() };
-        let found = Snapshot { directories: BTreeMap::from([("/d".to_owned(), other)]), ..Snapshot::default() };
-        assert!(decided(&wanted, &journal, &found).is_nothing());
-    }
-}
+mod tests;

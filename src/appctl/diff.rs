@@ -10,7 +10,7 @@ use super::render::Rendering;
 /// What a step would change; empty where that is no file's contents, owner or mode.
 pub fn of(step: &Step, rendering: &Rendering, snapshot: &Snapshot) -> String {
     match step {
-        Step::Place { path, contents, attributes } => place(path, contents, *attributes, rendering, snapshot),
+        Step::Place { path, contents, attributes, .. } => place(path, contents, *attributes, rendering, snapshot),
         Step::Remove { path } => format!("remove {path}\n"),
         Step::SetAside { path } => format!("rename {path} to {}\n", super::decide::aside(path)),
         Step::Directory { path, attributes } => format!("directory {path} {}\n", words(*attributes)),

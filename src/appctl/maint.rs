@@ -97,8 +97,11 @@ fn answers() -> Result<Vec<(String, String)>> {
     Ok(answers)
 }
 
-/// Before a removal: nothing of an interrupted run is left for purge to miss.
+/// Before a removal: nothing is left for purge to miss, neither of an interrupted
+/// run nor behind an administrator's links.
 fn settle(machine: &Machine, package: &str) -> Result<Ending> {
-    Work::open(machine, package, Access::Finish)?.settle()?;
+    let work = Work::open(machine, package, Access::Finish)?;
+    work.settle()?;
+    work.settle_owned()?;
     Ok(Ending::Done)
 }

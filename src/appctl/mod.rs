@@ -15,6 +15,7 @@ pub mod fs;
 pub mod journal;
 pub mod maint;
 pub mod mask;
+pub mod overrides;
 pub mod package;
 pub mod process;
 pub mod programs;

@@ -34,13 +34,17 @@ pub fn is_name(name: &str) -> bool {
     name.len() >= 2 && name.chars().all(allowed) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// The packages that have a manifest.
-pub fn all(root: &Root) -> Result<Vec<String>> {
+/// The packages that have something for appctl: settings or programs.
+pub fn known(root: &Root) -> Result<Vec<String>> {
     let mut packages = root.names(MANIFESTS)?.unwrap_or_default();
     packages.retain(|name| is_name(name));
-    // A package that runs programs and has no settings is here, too.
+    Ok(packages)
+}
+
+/// The packages that have a manifest.
+pub fn all(root: &Root) -> Result<Vec<String>> {
     let mut with_manifest = Vec::new();
-    for name in packages {
+    for name in known(root)? {
         if root.kind(&format!("{MANIFESTS}/{name}/manifest.json"))?.is_some() {
             with_manifest.push(name);
         }

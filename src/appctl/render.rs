@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::accounts::Accounts;
 use super::decide::{Wanted, WantedFile};
 use super::mask::{MASKED, Mask};
+use super::overrides::Overrides;
 use super::package::{Package, attributes};
 use crate::configuration::layer::Effective;
 use crate::configuration::manifest::{Escape, File, LocalEdit};
@@ -24,22 +25,27 @@ pub struct Rendering {
     pub uses: BTreeMap<String, Vec<String>>,
 }
 
-/// Owners and modes of files and directories; nothing is rendered yet.
-pub fn attributes_of(package: &Package, accounts: &Accounts) -> Result<Wanted> {
+/// Owners and modes of files and directories, the administrator's overrides before
+/// the package's; nothing is rendered yet.
+pub fn attributes_of(package: &Package, accounts: &Accounts, overrides: &Overrides) -> Result<Wanted> {
     let mut wanted = Wanted::default();
     for file in &package.manifest.files {
         let (uid, gid) = (accounts.user(&file.owner)?.uid, accounts.group(&file.group)?);
+        let said = overrides.of(&file.path, accounts)?;
         wanted.files.push(WantedFile {
             path: file.path.clone(),
             contents: Vec::new(),
-            attributes: attributes(&file.path, uid, gid, &file.mode)?,
+            attributes: said.map_or_else(|| attributes(&file.path, uid, gid, &file.mode), Ok)?,
+            overridden: said.is_some(),
             merge: file.local_edit == LocalEdit::Merge,
             on_change: file.on_change.clone(),
         });
     }
     for directory in &package.manifest.directories {
         let (uid, gid) = (accounts.user(&directory.owner)?.uid, accounts.group(&directory.group)?);
-        let attributes = attributes(&directory.path, uid, gid, &directory.mode)?;
+        let said = overrides.of(&directory.path, accounts)?;
+        let attributes = said.map_or_else(|| attributes(&directory.path, uid, gid, &directory.mode), Ok)?;
+        wanted.overridden.extend(said.map(|_| directory.path.clone()));
         wanted.directories.insert(directory.path.clone(), attributes);
     }
     for link in &package.manifest.links {

@@ -30,6 +30,8 @@ const JOURNAL: &str = "journal";
 const LOCK: &str = "lock";
 const OWNED: &str = "owned";
 const RENDERED: &str = "rendered";
+/// At the end of a path in `owned`: purge removes the directory with all that is in it.
+pub const WHOLE: &str = "/";
 /// Name of the file with the secrets.
 pub const SECRETS: &str = "secrets.json";
 
@@ -106,7 +108,7 @@ impl Store {
     /// Have the secrets on the disk beside the present ones.
     pub fn stage_secrets(&self, secrets: &Secrets) -> Result<()> {
         let bytes = self.bytes(SECRETS, &Secrets { format: secrets::FORMAT, ..secrets.clone() })?;
-        self.directory.stage(SECRETS, &bytes, private())
+        self.directory.stage(SECRETS, &bytes, private(), None)
     }
 
     /// Let what [`Self::stage_secrets`] wrote count.

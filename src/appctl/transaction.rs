@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Machine;
 use super::decide::{Decision, Step, aside};
-use super::fs::{Attributes, Dir, Kind, PLANTED_BUG, Root, split, temporary};
+use super::fs::{Attributes, Dir, Extended, Kind, PLANTED_BUG, Root, split, temporary};
 use super::journal::{Clock, Journal, Need, Pending};
 use super::secrets::Secrets;
 use super::service;
-use super::store::{Store, encoded, private};
-use crate::configuration::manifest::Manifest;
+use super::store::{self, Store, encoded, private};
+use crate::configuration::manifest::{Manifest, Purge};
 use crate::error::Result;
 
 /// What is carried out besides a decision.
@@ -101,7 +101,7 @@ pub fn carry_out(
     besides: &Besides,
     after: Journal,
 ) -> Result<()> {
-    own(&machine.root, store, decision, besides)?;
+    own(&machine.root, manifest, store, decision, besides)?;
     journal.pending = Some(pending(decision, besides));
     journal.inputs.clear();
     store.write_journal(journal)?;
@@ -141,8 +141,9 @@ fn pending(decision: &Decision, besides: &Besides) -> Pending {
     pending
 }
 
-/// Note in `owned` whatever may come to be, with the directories above it that are missing.
-fn own(root: &Root, store: &Store, decision: &Decision, besides: &Besides) -> Result<()> {
+/// Note in `owned` whatever may come to be, with the directories above it that are
+/// missing. Purge follows no link, so the paths are those without.
+pub fn own(root: &Root, manifest: &Manifest, store: &Store, decision: &Decision, besides: &Besides) -> Result<()> {
     let before = store.owned()?;
     let mut owned: BTreeSet<String> = before.clone();
     let mut paths: Vec<String> = besides.own.iter().map(|(path, _)| path.clone()).collect();
@@ -156,10 +157,28 @@ fn own(root: &Root, store: &Store, decision: &Decision, besides: &Besides) -> Re
         }
     }
     for path in paths {
-        owned.extend(root.missing_above(&path)?);
-        owned.insert(path);
+        for missing in root.missing_above(&path)? {
+            owned.insert(root.real(&missing)?);
+        }
+        owned.insert(root.real(&path)?);
+    }
+    owned.retain(|path| !path.ends_with(store::WHOLE));
+    for directory in manifest.directories.iter().filter(|directory| directory.purge == Purge::Remove) {
+        owned.insert(root.real(&directory.path)? + store::WHOLE);
     }
     if owned == before { Ok(()) } else { store.write_owned(&owned) }
+}
+
+/// Bring `owned` up to date with the links that an administrator has put up since.
+pub fn settle_owned(root: &Root, store: &Store) -> Result<()> {
+    let before = store.owned()?;
+    // What somebody else has put a link in the way of stays as it is noted, and purge leaves it alone.
+    let settled = before.iter().map(|path| match path.strip_suffix(store::WHOLE) {
+        Some(whole) => root.real(whole).map_or_else(|_| path.clone(), |real| real + store::WHOLE),
+        None => root.real(path).unwrap_or_else(|_| path.clone()),
+    });
+    let settled: BTreeSet<String> = settled.collect();
+    if settled == before { Ok(()) } else { store.write_owned(&settled) }
 }
 
 /// The directories that are worked in, each open once.
@@ -184,10 +203,17 @@ impl Places {
         }
     }
 
-    fn stage(&mut self, root: &Root, path: &str, contents: &[u8], attributes: Attributes) -> Result<()> {
+    fn stage(
+        &mut self,
+        root: &Root,
+        path: &str,
+        contents: &[u8],
+        attributes: Attributes,
+        extended: Option<&Extended>,
+    ) -> Result<()> {
         let (above, name) = split(path);
         self.staged.push((above.to_owned(), name.to_owned()));
-        self.place(root, path)?.0.stage(name, contents, attributes)
+        self.place(root, path)?.0.stage(name, contents, attributes, extended)
     }
 
     /// Take away what was staged, and the directories that were made for it.
@@ -228,19 +254,26 @@ fn stage(machine: &Machine, store: &Store, decision: &Decision, besides: &Beside
     for step in &decision.steps {
         match step {
             Step::Directory { path, attributes } => places.directory(root, path, *attributes)?,
-            Step::Place { path, contents, attributes } => places.stage(root, path, contents, *attributes)?,
+            Step::Place { path, contents, attributes, extended } => {
+                places.stage(root, path, contents, *attributes, extended.as_ref())?
+            }
+            Step::SetAside { path } => {
+                let aside = aside(path);
+                let (directory, name) = places.place(root, &aside)?;
+                directory.refuse_lasting(name)?;
+            }
             _ => {}
         }
     }
     if let Some((path, Some(text))) = &besides.own {
-        places.stage(root, path, text.as_bytes(), private())?;
+        places.stage(root, path, text.as_bytes(), private(), None)?;
     }
     if let Some(secrets) = &besides.secrets {
         store.stage_secrets(secrets)?;
     }
     let kept = decision.rendered.iter().filter_map(|(path, contents)| Some((path, contents.as_ref()?)));
     for (path, contents) in kept {
-        store.rendered_directory()?.stage(&encoded(path), contents, private())?;
+        store.rendered_directory()?.stage(&encoded(path), contents, private(), None)?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use super::check::{self, Verdict};
 use super::decide::{self, Decision, Report, Snapshot, Step, Wanted};
 use super::fs::{Kind, Root};
 use super::journal::{FileRecord, Journal, digest};
+use super::overrides::{self, Overrides};
 use super::package::{self, Package, SettingsFiles};
 use super::process::{self, Child};
 use super::render::{self, Rendering};
@@ -57,6 +58,8 @@ pub struct Work<'a> {
     pub package: Package,
     /// The accounts of the root.
     pub accounts: Accounts,
+    /// Owners and modes that its administrator has overridden.
+    overrides: Overrides,
     /// Its settings files, with the change.
     pub files: SettingsFiles,
     /// Its secrets, with the change and complete.
@@ -103,10 +106,15 @@ impl<'a> Work<'a> {
             transaction::recover(machine, &package.manifest, store, &mut journal)?;
         }
         let files = SettingsFiles::read(&machine.root, name)?;
-        let text = |path| Ok::<_, Error>(machine.root.text(path)?.unwrap_or_default());
+        // Whatever a name in there is written in, it is not a package's account.
+        let text = |path| {
+            let bytes = machine.root.input(path)?.unwrap_or_default();
+            Ok::<_, Error>(String::from_utf8_lossy(&bytes).into_owned())
+        };
         let accounts = Accounts::parse(&text("/etc/passwd")?, &text("/etc/group")?);
+        let overrides = Overrides::parse(&text(overrides::PATH)?);
         let before = Before { files: files.clone(), secrets: secrets.clone(), journal: before };
-        Ok(Self { machine, package, accounts, files, secrets, journal, store, before })
+        Ok(Self { machine, package, accounts, overrides, files, secrets, journal, store, before })
     }
 
     /// Take a change in, in memory.
@@ -144,9 +152,9 @@ impl<'a> Work<'a> {
             add(value.as_bytes());
         }
         for file in &wanted.files {
-            add(format!("{:?}", file.attributes).as_bytes());
+            add(format!("{:?} {}", file.attributes, file.overridden).as_bytes());
         }
-        add(format!("{:?}", wanted.directories).as_bytes());
+        add(format!("{:?} {:?}", wanted.directories, wanted.overridden).as_bytes());
         hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -178,7 +186,7 @@ impl<'a> Work<'a> {
 
     fn wanted(&mut self) -> Result<Wanted> {
         self.secrets.complete(&self.package.manifest.settings)?;
-        render::attributes_of(&self.package, &self.accounts)
+        render::attributes_of(&self.package, &self.accounts, &self.overrides)
     }
 
     fn prepare_from(&self, wanted: Wanted) -> Result<Prepared> {
@@ -205,6 +213,7 @@ impl<'a> Work<'a> {
             let manifest = &self.package.manifest;
             transaction::carry_out(self.machine, manifest, store, &mut self.journal, decision, &besides, after)?;
         } else if after != self.before.journal {
+            transaction::own(&self.machine.root, &self.package.manifest, store, decision, &besides)?;
             store.write_journal(&after)?;
             self.journal = after;
         }
@@ -369,6 +378,11 @@ impl<'a> Work<'a> {
         let links = self.journal.links.keys().filter(|path| !wanted.links.contains_key(*path));
         let directories = self.journal.directories.keys().filter(|path| !wanted.directories.contains_key(*path));
         files.chain(links).chain(directories).map(String::as_str).collect()
+    }
+
+    /// Before a removal: purge, which is plain sh, knows where everything is.
+    pub fn settle_owned(&self) -> Result<()> {
+        self.store.as_ref().map_or(Ok(()), |store| transaction::settle_owned(&self.machine.root, store))
     }
 
     /// Finish an interrupted run, and nothing else.

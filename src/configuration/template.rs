@@ -186,7 +186,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What an expression puts into the file.
+    /// What an expression, between braces or in parentheses, stands for; nothing where it has a fault.
     fn expression(&mut self, expression: &mut HelperTemplate, line: usize) -> Option<Parameter> {
         let name = expression.name.as_name().unwrap_or_default().to_owned();
         if expression.params.is_empty() && expression.hash.is_empty() {
@@ -247,12 +247,7 @@ impl Walk<'_> {
             }
             Parameter::Subexpression(call) => {
                 let TemplateElement::Expression(inner) = call.element.as_mut() else { return false };
-                let name = inner.name.as_name().unwrap_or_default().to_owned();
-                if inner.params.is_empty() && inner.hash.is_empty() {
-                    return self.path(&name, line).map(|absolute| *parameter = absolute).is_some();
-                }
-                let named = !inner.hash.is_empty();
-                self.call(&name, &mut inner.params, named, line)
+                self.expression(inner, line).map(|checked| *parameter = checked).is_some()
             }
             _ => true,
         }

@@ -196,3 +196,114 @@ fn without_openat2_nothing_is_different() {
     std::os::unix::fs::symlink("away", machine.path("/var/lib/notes/conf")).unwrap();
     assert!(walk(&machine).is(1).stderr.contains("not followed"));
 }
+
+/// root's file, with a secret, in a directory of the service's user.
+fn guarded() -> Machine {
+    let machine = Machine::new();
+    machine.install(&json!({
+        "format": 1, "package": "notes",
+        "settings": [{"name": "number", "type": "integer"}, {"name": "key", "type": "secret", "length": 32}],
+        "files": [{"path": "/var/lib/notes/root.ini", "template": "app.ini.hbs", "escape": "ini",
+                   "owner": "root", "group": "root", "mode": "0600"}],
+        "directories": [{"path": "/var/lib/notes", "owner": "notes", "group": "notes", "mode": "0755", "purge": "keep"}],
+        "users": [{"name": "notes"}],
+    }));
+    machine.template("app.ini.hbs", "number = {{number}}\nkey = {{key}}\n");
+    machine.write("/var/lib/notes/README", "");
+    std::os::unix::fs::chown(machine.path("/var/lib/notes"), Some(NOTES.0), Some(NOTES.1)).unwrap();
+    machine
+}
+
+/// The user may put a file of his own in the place of root's, before the package is
+/// configured or afterwards. He does not get what root was to have.
+#[test]
+fn a_file_in_the_place_of_root_s_does_not_get_its_secrets() {
+    for before in [true, false] {
+        let machine = guarded();
+        let file = "/var/lib/notes/root.ini";
+        if !before {
+            machine.configure().ok();
+            machine.remove(file);
+        }
+        machine.write(file, "his own\n");
+        fs::set_permissions(machine.path(file), std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+        std::os::unix::fs::chown(machine.path(file), Some(NOTES.0), Some(NOTES.1)).unwrap();
+        let planted = machine.attributes(file);
+        let said = machine.appctl(&["config", "set", "notes", "number=7"]).ok().stderr;
+        assert!(said.contains(&format!("user {} has put another file there", NOTES.0)), "{said}");
+        assert_eq!((machine.read(file).as_str(), machine.attributes(file)), ("his own\n", planted));
+        let beside = format!("{file}.appctl-new");
+        assert!(machine.read(&beside).contains("number = 7"));
+        assert_eq!(machine.attributes(&beside), (0, 0, 0o600));
+    }
+}
+
+/// A name that is needed only for an edited file is looked at before anything is changed.
+#[test]
+fn a_directory_at_the_name_of_a_new_version_stops_everything() {
+    let machine = victim();
+    machine.write("/var/lib/notes/conf/app.ini", "edited\n");
+    fs::create_dir_all(machine.path("/var/lib/notes/conf/app.ini.appctl-new/x")).unwrap();
+    let before = machine.tree(&["/etc", "/var/lib/notes"]);
+    let said = machine.appctl(&["config", "set", "notes", "number=7"]).is(1).stderr;
+    assert!(said.contains("app.ini.appctl-new is a directory"), "{said}");
+    assert!(machine.tree(&["/etc", "/var/lib/notes"]) == before);
+}
+
+/// The snippet of a package with files, as dh_appconfig writes it.
+fn purge(machine: &Machine) -> crate::machine::Output {
+    let snippet = "tests/cases/dh_appconfig/06-directories-links-users/out/debian/notes.postrm.debhelper";
+    // What runs it takes DPKG_ROOT out of the environment.
+    let mut dash = Command::new("env");
+    dash.arg(format!("DPKG_ROOT={}", machine.path("/").display().to_string().trim_end_matches('/')));
+    dash.args(["dash", "-e", snippet, "purge"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    crate::machine::output(dash, "").ok()
+}
+
+/// At purge, too, when there is no runtime any more.
+#[test]
+fn purge_removes_nothing_through_a_link_of_the_service_s_user() {
+    let machine = victim();
+    let before = machine.tree(&["/etc/private", "/etc/canary"]);
+    fs::rename(machine.path("/var/lib/notes/conf"), machine.path("/var/lib/notes/away")).unwrap();
+    // DPKG_ROOT is no chroot: the link that would lead there on the machine itself.
+    std::os::unix::fs::symlink(machine.path("/etc/private"), machine.path("/var/lib/notes/conf")).unwrap();
+    let said = purge(&machine).stderr;
+    assert!(said.contains("/var/lib/notes/conf/app.ini stays: a link leads there"), "{said}");
+    assert!(machine.tree(&["/etc/private", "/etc/canary"]) == before);
+    assert!(!machine.exists("/var/lib/appctl/notes"));
+}
+
+#[test]
+fn purge_removes_what_was_made_and_finds_it_behind_an_administrator_s_link() {
+    for link in [false, true] {
+        let machine = victim();
+        let mut conf = "/var/lib/notes/conf";
+        if link {
+            std::os::unix::fs::chown(machine.path("/var/lib/notes"), Some(0), Some(0)).unwrap();
+            fs::rename(machine.path(conf), machine.path("/srv-conf")).unwrap();
+            std::os::unix::fs::symlink("/srv-conf", machine.path(conf)).unwrap();
+            conf = "/srv-conf";
+        }
+        machine.appctl(&["maint", "prerm", "notes", "remove"]).ok();
+        assert!(machine.exists(&format!("{conf}/app.ini")));
+        purge(&machine);
+        assert!(!machine.exists(&format!("{conf}/app.ini")) && !machine.exists("/var/lib/appctl/notes"));
+        assert!(!machine.exists("/etc/notes"));
+    }
+}
+
+/// A check runs as the service's user, who may leave anything in its directory.
+#[test]
+fn what_a_check_leaves_behind_is_removed_whatever_it_is() {
+    let machine = victim();
+    let dig = "perl -e 'mkdir \"\\377\"; for (1 .. 2000) { mkdir q(d) or exit 1; chdir q(d); open F, q(>), q(f) }; chdir; symlink q(/etc), q(link)'";
+    let mut manifest: serde_json::Value =
+        serde_json::from_str(&machine.read("/usr/share/appctl/notes/manifest.json")).unwrap();
+    manifest["files"][0]["check"] = dig.into();
+    machine.install(&manifest);
+    for number in ["1", "2"] {
+        machine.inside("", &["config", "set", "notes", &format!("number={number}")]).ok();
+        assert!(!machine.exists("/run/appctl-notes-check"));
+    }
+}

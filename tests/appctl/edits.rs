@@ -70,6 +70,130 @@ fn an_owner_and_a_mode_of_the_administrator_s_stay() {
     assert_eq!(machine.attributes("/var/lib/notes").2, 0o711);
 }
 
+/// An access control list (acl(5)) as the kernel has it: tag, permissions, id.
+fn access_list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let entry = |(tag, permissions, id): &(u16, u16, u32)| {
+        [&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat()
+    };
+    std::iter::once(2_u32.to_le_bytes().to_vec()).chain(entries.iter().map(entry)).flatten().collect()
+}
+
+fn attribute(machine: &Machine, path: &str, name: &str) -> Option<Vec<u8>> {
+    let mut value = vec![0; 4096];
+    let length = rustix::fs::lgetxattr(machine.path(path), name, &mut value[..]).ok()?;
+    value.truncate(length);
+    Some(value)
+}
+
+fn set_attribute(machine: &Machine, path: &str, name: &str, value: &[u8]) {
+    rustix::fs::lsetxattr(machine.path(path), name, value, rustix::fs::XattrFlags::empty()).unwrap();
+}
+
+const ACCESS: &str = "system.posix_acl_access";
+const NOBODY: u32 = u32::MAX;
+
+/// The owning group may read; the mask, which stat(2) shows in its place, also lets write.
+#[test]
+fn an_access_list_and_attributes_of_the_administrator_s_stay() {
+    let list = access_list(&[(1, 6, NOBODY), (2, 6, 65534), (4, 4, NOBODY), (16, 6, NOBODY), (32, 0, NOBODY)]);
+    let machine = installed();
+    set_attribute(&machine, INI, ACCESS, &list);
+    set_attribute(&machine, INI, "user.note", b"ask me first");
+    assert_eq!(machine.attributes(INI).2, 0o660);
+    upgrade(&machine);
+    assert!(machine.read(INI).ends_with("new = 2\n"));
+    assert_eq!(attribute(&machine, INI, ACCESS).as_ref(), Some(&list));
+    assert_eq!(attribute(&machine, INI, "user.note").as_deref(), Some(&b"ask me first"[..]));
+    assert_eq!(machine.attributes(INI), (0, crate::machine::NOTES.1, 0o660));
+    // What the list grants is not taken back by a new mode of the package's.
+    let mut changed = notes();
+    changed["files"][0]["mode"] = "0600".into();
+    machine.install(&changed);
+    machine.configure().ok();
+    assert_eq!(attribute(&machine, INI, ACCESS), Some(list));
+    // The new version of an edited file is for those who could read it without the list.
+    machine.write(INI, "mine\n");
+    machine.appctl(&["config", "set", "notes", "listen=0.0.0.0:4"]).ok();
+    let beside = format!("{INI}.appctl-new");
+    assert_eq!((machine.attributes(&beside).2, attribute(&machine, &beside, ACCESS)), (0o600, None));
+}
+
+/// A list that the directory gives its new files is the administrator's wish, too;
+/// one that was taken from a file stays away.
+#[test]
+fn a_directory_s_default_list_reaches_new_files_alone() {
+    let list = access_list(&[(1, 7, NOBODY), (2, 4, 65534), (4, 5, NOBODY), (16, 5, NOBODY), (32, 0, NOBODY)]);
+    let machine = Machine::with_notes();
+    machine.write("/etc/notes/README", "");
+    set_attribute(&machine, "/etc/notes", "system.posix_acl_default", &list);
+    machine.configure().ok();
+    assert!(attribute(&machine, INI, ACCESS).is_some());
+    assert_eq!(machine.attributes(INI).2, 0o640);
+    rustix::fs::lremovexattr(machine.path(INI), ACCESS).unwrap();
+    upgrade(&machine);
+    assert_eq!(attribute(&machine, INI, ACCESS), None);
+}
+
+/// dpkg-statoverride(1): policy 10.9.1.
+#[test]
+fn an_override_of_the_administrator_s_counts_until_it_is_taken_back() {
+    let machine = installed();
+    let said = "root extra 0600 /etc/notes/notes.ini\n#61000 root 0711 /var/lib/notes\n";
+    machine.write("/var/lib/dpkg/statoverride", said);
+    machine.appctl(&["config", "diff", "notes"]).is(3);
+    machine.configure().ok();
+    assert_eq!(machine.attributes(INI), (0, 61500, 0o600));
+    assert_eq!(machine.attributes("/var/lib/notes"), (61000, 0, 0o711));
+    let mut changed = notes();
+    changed["files"][0]["mode"] = "0644".into();
+    changed["files"][0]["owner"] = "notes".into();
+    machine.install(&changed);
+    machine.template("notes.ini.hbs", "listen = {{listen}}\n");
+    machine.configure().ok();
+    assert_eq!(machine.read(INI), "listen = 127.0.0.1:8000\n");
+    assert_eq!(machine.attributes(INI), (0, 61500, 0o600));
+    machine.write("/var/lib/dpkg/statoverride", "");
+    machine.configure().ok();
+    assert_eq!(machine.attributes(INI), (crate::machine::NOTES.0, crate::machine::NOTES.1, 0o644));
+    assert_eq!(machine.attributes("/var/lib/notes").2, 0o750);
+    machine.write("/var/lib/dpkg/statoverride", "root ghost 0600 /etc/notes/notes.ini\n");
+    let refused = machine.configure().is(1).stderr;
+    assert!(refused.contains("'ghost'") && refused.contains("dpkg-statoverride --remove"), "{refused}");
+}
+
+#[test]
+fn what_chattr_protects_stops_a_change_before_anything_is_changed() {
+    let machine = installed();
+    let chattr = |flag: &str, name: &str| {
+        let status = std::process::Command::new("chattr").arg(flag).arg(machine.path(name)).status();
+        assert!(status.unwrap().success());
+    };
+    // Where the package ships it.
+    machine.write("/etc/notes/settings.d/README", "");
+    // The one that comes second.
+    chattr("+i", WORKERS);
+    let before = machine.tree(&["/etc"]);
+    let refused = machine.appctl(&["config", "set", "notes", "listen=0.0.0.0:5", "workers=9"]);
+    let untouched = machine.tree(&["/etc"]) == before;
+    let unconcerned = machine.appctl(&["config", "set", "notes", "listen=0.0.0.0:6"]);
+    chattr("-i", WORKERS);
+    let said = refused.is(1).stderr;
+    assert!(said.contains("chattr -i -a") && said.contains("workers.conf"), "{said}");
+    assert!(untouched);
+    unconcerned.ok();
+    machine.appctl(&["config", "unset", "notes", "listen"]).ok();
+    assert!(machine.tree(&["/etc"]) == before);
+}
+
+#[test]
+fn accounts_are_found_in_a_file_that_is_not_utf_8() {
+    let machine = Machine::with_notes();
+    let passwd =
+        [b"j\xf6rg:x:1000:1000:J\xf6rg:/:/bin/sh\n".to_vec(), machine.read("/etc/passwd").into_bytes()].concat();
+    std::fs::write(machine.path("/etc/passwd"), passwd).unwrap();
+    machine.configure().ok();
+}
+
 #[test]
 fn a_new_owner_of_the_package_s_reaches_what_was_left_alone() {
     let machine = installed();

@@ -155,7 +155,8 @@ impl Check<'_> {
     fn place(&mut self, package: &str, path: &str, line: usize) {
         let settings = layer::directory(package).to_string_lossy().into_owned();
         let below = |directory: &str| format!("{path}/").starts_with(directory);
-        if FOREIGN.iter().any(|directory| below(directory)) {
+        let is_in_root = path.trim_start_matches('/').split('/').count() == 1;
+        if is_in_root || FOREIGN.iter().any(|directory| below(directory)) {
             let hint = format!("choose a path below /etc/{package} or /var/lib/{package}");
             self.error(line, format!("{path} is no place for configuration"), hint);
         } else if below(&format!("{settings}/")) {

@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::account;
 use super::debconf::{self, Question};
 use super::description::Description;
-use crate::configuration::manifest::Purge;
 use crate::error::Result;
 use crate::render::render;
 
@@ -40,8 +39,6 @@ struct Data<'a> {
     empty: String,
     /// Names of the booleans, as a pattern of `case`.
     booleans: String,
-    /// Directories that purge removes with everything in them.
-    doomed: Vec<&'a str>,
 }
 
 /// The scripts of `package`. `supervised`: dh_supervisord restarts what has changed.
@@ -51,7 +48,6 @@ pub fn scripts(package: &str, description: &Description, supervised: bool) -> Re
         questions.iter().filter(|question| wanted(question)).map(|question| question.key.as_str()).collect()
     };
     let secrets = of(|question| question.secret);
-    let directories = description.directories.iter().map(|placed| &placed.item);
     let data = Data {
         package,
         sysusers: if description.users.is_empty() { String::new() } else { account::file_name(package) },
@@ -60,7 +56,6 @@ pub fn scripts(package: &str, description: &Description, supervised: bool) -> Re
         converge: !supervised,
         empty: of(|question| question.never_empty).iter().map(|key| format!("{key},")).collect::<Vec<_>>().join(" | "),
         booleans: of(|question| question.boolean).join(" | "),
-        doomed: directories.filter(|it| it.purge == Purge::Remove).map(|it| it.path.as_str()).collect(),
         secrets,
     };
     Ok(Scripts {
