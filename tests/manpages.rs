@@ -151,7 +151,8 @@ fn completion(shell: impl Generator, command: &Command, tool: &str) -> String {
 
 #[test]
 fn completions_are_those_of_the_programs() {
-    for (tool, hyphen, command) in commands() {
+    // appctl's ask the program: see src/appctl/complete.rs.
+    for (tool, hyphen, command) in commands().into_iter().filter(|(tool, _, _)| *tool != "appctl") {
         if hyphen == tool {
             compare(&format!("share/completions/bash/{tool}"), &completion(Shell::Bash, &command, tool));
             compare(&format!("share/completions/zsh/_{tool}"), &completion(Shell::Zsh, &command, tool));

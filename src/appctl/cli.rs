@@ -37,6 +37,13 @@ pub enum Command {
     /// Do the part of a maintainer script; called by generated scripts alone
     #[command(hide = true)]
     Maint(Maint),
+    /// Say what may come next on a command line; called by the shells' completions alone
+    #[command(hide = true, disable_help_flag = true)]
+    Words {
+        /// The words after the program's name; the last one is unfinished
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        word: Vec<String>,
+    },
 }
 
 /// `appctl config …`

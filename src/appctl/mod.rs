@@ -9,6 +9,7 @@
 pub mod accounts;
 pub mod check;
 pub mod cli;
+pub mod complete;
 pub mod decide;
 pub mod diff;
 pub mod fs;
@@ -48,6 +49,7 @@ use self::service::{Action, Outcome};
 use self::store::Store;
 use self::work::{Access, Applied, Change, Work};
 use crate::configuration::layer::{self, Source};
+use crate::configuration::manifest::Backend;
 use crate::configuration::setting::{Kind, Setting};
 use crate::error::{Diagnostic, Error, Result};
 use crate::message::Printer;
@@ -148,6 +150,37 @@ fn run(machine: &Machine, command: Command) -> Result<Ending> {
         }
         Command::Service(service) => serve(machine, &service),
         Command::Maint(call) => maint::run(machine, &call),
+        Command::Words { word } => words(machine, &word),
+    }
+}
+
+/// What a shell may complete. A machine that cannot be read has no names to offer, and
+/// nothing is said about it: someone is in the middle of a line.
+fn words(machine: &Machine, words: &[String]) -> Result<Ending> {
+    let root = complete::root(words).and_then(|path| Root::open(&path).ok());
+    let names = Manifests(root.as_ref().unwrap_or(&machine.root));
+    machine.printer.output(&complete::lines(&complete::candidates(&cli::command(), words, &names)));
+    Ok(Ending::Done)
+}
+
+/// The names in the manifests of a root.
+struct Manifests<'a>(&'a Root);
+
+impl complete::Names for Manifests<'_> {
+    fn packages(&self) -> Vec<String> {
+        package::known(self.0).unwrap_or_default()
+    }
+
+    fn settings(&self, package: &str) -> Vec<Setting> {
+        Package::load(self.0, package).map(|package| package.manifest.settings).unwrap_or_default()
+    }
+
+    fn programs(&self, package: &str) -> Vec<String> {
+        let configured = || Package::load(self.0, package).map(|package| package.manifest.programs);
+        let described =
+            || Ok::<_, Error>(programs::load(self.0, package)?.map(|all| all.as_manifest(Backend::Systemd)));
+        let programs = configured().or_else(|_| described().map(Option::unwrap_or_default)).unwrap_or_default();
+        programs.into_iter().map(|program| program.name).collect()
     }
 }
 
