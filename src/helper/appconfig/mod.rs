@@ -8,6 +8,7 @@ pub mod cli;
 pub mod debconf;
 pub mod description;
 pub mod documentation;
+pub mod maintainer;
 pub mod place;
 pub mod program;
 pub mod quoting;

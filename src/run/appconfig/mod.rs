@@ -21,7 +21,7 @@ use crate::helper::appconfig::check::{self, Shipped};
 use crate::helper::appconfig::cli::Options;
 use crate::helper::appconfig::description::{self, Description};
 use crate::helper::appconfig::place::{self, Found, Questions};
-use crate::helper::appconfig::{program, quoting, rendering, script};
+use crate::helper::appconfig::{maintainer, program, quoting, rendering, script};
 use crate::input::{self, Kind};
 use crate::plan::Plan;
 use crate::run::Context;
@@ -107,6 +107,9 @@ impl<'a> Package<'a> {
         });
         faults.extend(quoting::check(&description, &texts.collect()));
         faults.extend(depends(context, binary));
+        if !context.build.options.no_scripts {
+            faults.extend(scripts(context, name)?);
+        }
         if !check::has_errors(&faults) {
             faults.extend(check::unused(&description, &parsed));
         }
@@ -156,6 +159,19 @@ fn depends(context: &Context, binary: &Binary) -> Option<Diagnostic> {
         let fault = Diagnostic::error(message).at(binary.location("Depends"));
         fault.hint("add ${misc:Depends} to Depends: it brings appctl")
     })
+}
+
+/// Faults in the packager's own maintainer scripts.
+fn scripts(context: &Context, package: &str) -> Result<Vec<Diagnostic>> {
+    let mut faults = Vec::new();
+    for name in ["postinst", "prerm", "postrm"] {
+        let variants = Variants { named: true, by_architecture: true };
+        if let Some(file) = pkgfile::path(&context.build, package, name, variants)? {
+            let text = read(context, &file)?.unwrap_or_default();
+            faults.extend(maintainer::faults(package, name, &file, &text));
+        }
+    }
+    Ok(faults)
 }
 
 /// What stands in the package's build tree, by absolute path on the machine.
