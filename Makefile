@@ -36,6 +36,8 @@ soak: ## tests too long for check: killed builds, the toolkit built twice, ZEO's
 	    tools/build-toolkit $(suite) $(target)/soak
 	@for deb in $(target)/debs/$(suite)/*.deb; do cmp $$deb $(target)/soak/$${deb##*/} || exit; done
 	@DH_VENV_KILLS=200 cargo test --locked --test venv sameness::a_build_killed_at_any_moment -- --nocapture
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','FAULT_EVERY=1']" \
+	    --test system faults::on_bookworm -- --nocapture
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture
 
 update-golden: ## rewrite what the golden cases expect; look at the difference

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -410,7 +410,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
 /// appctl with a fault of its own: contents written in place, the journal not heeded.
 #[test]
 fn a_planted_bug_is_found() {
-    let program = planted();
+    let program = crate::harness::planted_appctl();
     for scenario in [install(), upgrade(), set()] {
         let explorer = Explorer::new(&program, &scenario);
         assert!(!explorer.explore(true).is_empty(), "{}: nobody noticed", scenario.name);
@@ -420,18 +420,4 @@ fn a_planted_bug_is_found() {
     for sign in ["half of /etc/notes/notes.ini is there", "another end"] {
         assert!(faults.contains(sign), "{sign}:\n{faults}");
     }
-}
-
-/// Build it: the library once more, with the feature that nothing else has.
-fn planted() -> PathBuf {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
-        .args(["build", "--quiet", "--locked", "--bin", "appctl-planted-bug", "--features", "planted-bug"])
-        .current_dir(root)
-        .env("CARGO_TARGET_DIR", target)
-        .status()
-        .unwrap();
-    assert!(status.success());
-    target.join("debug/appctl-planted-bug")
 }

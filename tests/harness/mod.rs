@@ -10,11 +10,13 @@
 mod boot;
 mod image;
 mod package;
+mod planted;
 mod session;
 
 pub use boot::Booted;
 pub use image::{Kind, Suite, cache_dir, image as image_directory, repository, target_dir, uv};
 pub use package::{build, build_session, example_debs, toolkit_debs};
+pub use planted::planted_appctl;
 pub use session::{Output, Running, Session};
 
 /// Makes one `#[test]` a suite of each function named, which takes the [`Suite`]:

@@ -2,9 +2,11 @@
 """Kills the maintainer scripts of a package at every point, one run a point.
 
     fault-points.py --wrap DEB
-    fault-points.py SCENARIO START END
+    fault-points.py [--every N] [--until-red] SCENARIO START END
 
-The first form makes a package traceable, in place, and appctl with it.
+The first form makes a package traceable, in place, and appctl with it. With
+--every only each N-th point is visited; with --until-red the first one at which
+something is wrong is the last.
 
 Runs as root in a system in which everything up to the scenario is done: START
 is the shell command under test (a dpkg run), END the one that must bring the
@@ -26,7 +28,9 @@ call, ordinal, verdict. Exit status 1 where a point did not fire, where the
 number of points that fired is not that of the trace, or where a tree differs.
 """
 
+import argparse
 import collections
+import concurrent.futures
 import hashlib
 import os
 import re
@@ -233,35 +237,39 @@ class Reader(threading.Thread):
             time.sleep(0.001)
 
 
-def main():
-    scenario, start, end = sys.argv[1:4]
-    watched = (FAULT / "watch").read_text().split()
-    with Layer() as layer:
-        old = {path: layer.read(path) for path in watched}
-        prepare(layer)
-        output = layer.run(start)
-        if output.returncode:
-            sys.exit(f"fault-points: {scenario}: the undisturbed run fails:\n{output.stdout}")
-        wanted, found = tree(layer), runs(layer)
-        allowed = {path: {without_secrets(old[path]), without_secrets(layer.read(path))} for path in watched}
-    todo = list(points(found))
-    fired = failures = reads = 0
-    for name, number, arguments, call, ordinal in todo:
+class Scenario:
+    """What an undisturbed run does and leaves, and what a fault makes of it."""
+
+    def __init__(self, name, start, end):
+        self.name, self.start, self.end = name, start, end
+        watched = (FAULT / "watch").read_text().split()
+        with Layer() as layer:
+            old = {path: layer.read(path) for path in watched}
+            prepare(layer)
+            output = layer.run(start)
+            if output.returncode:
+                sys.exit(f"fault-points: {name}: the undisturbed run fails:\n{output.stdout}")
+            self.wanted = tree(layer)
+            self.points = list(points(runs(layer)))
+            self.allowed = {path: {without_secrets(old[path]), without_secrets(layer.read(path))} for path in watched}
+
+    def visit(self, point):
+        """Kill at the point, go on: whether it fired, how often a file was read, what is wrong."""
+        program, number, _, call, ordinal = point
         with Layer() as layer:
             prepare(layer)
-            layer.write("/fault/inject", f"{name} {number} -e inject={call}:signal=KILL:when={ordinal}\n")
-            reader = Reader(layer, allowed)
+            layer.write("/fault/inject", f"{program} {number} -e inject={call}:signal=KILL:when={ordinal}\n")
+            reader = Reader(layer, self.allowed)
             reader.start()
-            first = layer.run(start)
-            log = Path(f"{layer.root}/fault/log/{name}.{number}/trace")
+            first = layer.run(self.start)
+            log = Path(f"{layer.root}/fault/log/{program}.{number}/trace")
             hit = log.exists() and "killed by SIGKILL" in log.read_text(errors="replace")
             layer.write("/fault/inject", "")
             kept = secrets(layer)
-            second = layer.run(end)
+            second = layer.run(self.end)
             lost = [package for package, text in secrets(layer).items() if kept.get(package, text) != text]
             reader.done = True
             reader.join()
-            reads += reader.reads
             left = tree(layer)
         verdict = []
         if not hit:
@@ -270,17 +278,40 @@ def main():
             verdict.append(f"END fails: {second.stdout[-2000:]}")
         if lost:
             verdict.append(f"secrets have changed: {lost}")
-        for path in sorted(wanted.keys() | left.keys()):
-            if wanted.get(path) != left.get(path):
-                verdict.append(f"{path}: {left.get(path)}, wanted {wanted.get(path)}")
+        for path in sorted(self.wanted.keys() | left.keys()):
+            if self.wanted.get(path) != left.get(path):
+                verdict.append(f"{path}: {left.get(path)}, wanted {self.wanted.get(path)}")
         if reader.bad:
             verdict.append(f"half-written: {sorted(reader.bad)}")
-        fired += hit
-        failures += bool(verdict)
-        print(scenario, name, f"run {number} ({arguments})", call, ordinal, "; ".join(verdict) or "ok", flush=True)
         if verdict and os.environ.get("FAULT_VERBOSE"):
             print(first.stdout, second.stdout, sep="---\n")
-    print(f"{scenario}: {len(todo)} points, {fired} fired, {failures} failed, {reads} reads")
+        return hit, reader.reads, verdict
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--until-red", action="store_true")
+    parser.add_argument("words", nargs=3, metavar=("SCENARIO", "START", "END"))
+    options = parser.parse_args()
+    scenario = Scenario(*options.words)
+    todo = scenario.points[:: options.every]
+    visited = fired = failures = reads = 0
+    # Most of a run is waiting for disks and children: two go beside each other.
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        for point, visit in zip(todo, pool.map(scenario.visit, todo)):
+            hit, read, verdict = visit
+            program, number, arguments, call, ordinal = point
+            visited += 1
+            fired += hit
+            reads += read
+            failures += bool(verdict)
+            words = "; ".join(verdict) or "ok"
+            print(scenario.name, program, f"run {number} ({arguments})", call, ordinal, words, flush=True)
+            if verdict and options.until_red:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+    print(f"{scenario.name}: {visited} points, {fired} fired, {failures} failed, {reads} reads")
     sys.exit(failures > 0 or fired != len(todo) or not todo)
 
 

@@ -1,13 +1,20 @@
 //! The example's maintainer scripts, killed at every point: `fault-points.py`
 //! finds the points, kills, and compares what is left.
 
+use std::sync::OnceLock;
+
 use crate::configuration::system;
-use crate::harness::{Session, Suite, repository};
+use crate::harness::{Output, Session, Suite, planted_appctl, repository};
 use crate::package::{Source, built};
 
 /// A system in which the example's version 1.0 and a second version lie in
 /// /fault, their scripts and appctl traced, and everything that they need is installed.
 fn laboratory(suite: Suite) -> Session {
+    static MADE: [OnceLock<Session>; 2] = [const { OnceLock::new() }; 2];
+    MADE[suite as usize].get_or_init(|| equipped(suite)).fork()
+}
+
+fn equipped(suite: Suite) -> Session {
     let notes = built(suite, "example flask", || Source::example("flask", "notes"));
     let session = system(suite);
     session.install(&[notes.deb()]);
@@ -27,30 +34,80 @@ fn laboratory(suite: Suite) -> Session {
     session
 }
 
-/// One scenario; returns how many points there were.
-#[track_caller]
+/// A scenario: what is done under faults, and what must bring it to its end.
+struct Scenario {
+    name: &'static str,
+    start: &'static str,
+    end: &'static str,
+}
+
+const CONFIGURE: Scenario = Scenario {
+    name: "configure",
+    start: "dpkg --configure notes",
+    end: "dpkg --configure -a && appctl config diff notes",
+};
+const UPGRADE: Scenario = Scenario {
+    name: "upgrade",
+    start: "dpkg -i /fault/second.deb",
+    end: "dpkg --configure -a; dpkg -i /fault/second.deb && appctl config diff notes",
+};
+const REMOVE: Scenario =
+    Scenario { name: "remove", start: "dpkg --remove notes", end: "dpkg --configure -a; dpkg --remove notes" };
+const PURGE: Scenario =
+    Scenario { name: "purge", start: "dpkg --purge notes", end: "dpkg --configure -a; dpkg --purge notes" };
+
+/// Every point of a scenario, or as `options` say; each is a line of the log.
 #[expect(clippy::print_stdout, reason = "each point is a line of the log")]
-fn scenario(session: &Session, name: &str, start: &str, end: &str) -> usize {
-    let output = session.run(&format!("python3 /fault/fault-points.py '{name}' '{start}' '{end}'"));
+fn explore(session: &Session, options: &str, scenario: &Scenario) -> Output {
+    let Scenario { name, start, end } = scenario;
+    let output = session.run(&format!("python3 /fault/fault-points.py {options} '{name}' '{start}' '{end}'"));
     print!("{}", output.stdout);
-    assert!(output.success(), "{}", output.dump());
-    let last = output.stdout.lines().last().unwrap_or_default();
-    let count = last.split_whitespace().nth(1).and_then(|word| word.parse().ok());
-    count.unwrap_or_else(|| panic!("no count in {last}"))
+    output
+}
+
+/// All four in their order, each from where the one before has ended; how many points there were.
+#[track_caller]
+fn visit(suite: Suite, options: &str) -> usize {
+    let session = laboratory(suite);
+    session.ok("dpkg --unpack /fault/first.deb");
+    let mut points = 0;
+    for scenario in [CONFIGURE, UPGRADE, REMOVE, PURGE] {
+        let output = explore(&session, options, &scenario);
+        assert!(output.success(), "{}", output.dump());
+        let last = output.stdout.lines().last().unwrap_or_default();
+        let count: Option<usize> = last.split_whitespace().nth(1).and_then(|word| word.parse().ok());
+        points += count.unwrap_or_else(|| panic!("no count in {last}"));
+        session.ok(scenario.start);
+    }
+    points
 }
 
 #[test]
 fn a_script_killed_at_any_point_and_run_again_reaches_the_same_end() {
-    let session = laboratory(Suite::Trixie);
-    let settled = "appctl config diff notes";
-    session.ok("dpkg --unpack /fault/first.deb");
-    let mut points =
-        scenario(&session, "configure", "dpkg --configure notes", &format!("dpkg --configure -a && {settled}"));
-    session.ok("dpkg --configure notes");
-    let upgrade = "dpkg -i /fault/second.deb";
-    points += scenario(&session, "upgrade", upgrade, &format!("dpkg --configure -a; {upgrade} && {settled}"));
-    session.ok(upgrade);
-    points += scenario(&session, "remove", "dpkg --remove notes", "dpkg --configure -a; dpkg --remove notes");
-    points += scenario(&session, "purge", "dpkg --purge notes", "dpkg --configure -a; dpkg --purge notes");
+    let points = visit(Suite::Trixie, "");
     assert!(points >= 150, "{points} points");
+}
+
+/// The same programs with older dpkg, debconf and dash; all its points are in `make soak`.
+#[test]
+fn on_bookworm_every_fourth_point() {
+    let every = std::env::var("FAULT_EVERY").map_or(4, |every| every.parse().expect("a number"));
+    let points = visit(Suite::Bookworm, &format!("--every {every}"));
+    assert!(points >= 150 / every, "{points} points");
+}
+
+/// appctl writes in place and does not heed its journal: that would be noticed.
+#[test]
+fn a_planted_bug_is_found() {
+    let session = laboratory(Suite::Trixie);
+    session.copy_in(&planted_appctl(), "/usr/bin/appctl.real");
+    session.ok("dpkg --unpack /fault/first.deb");
+    for scenario in [CONFIGURE, UPGRADE] {
+        let output = explore(&session, "--until-red", &scenario);
+        let red = output.stdout.lines().rev().nth(1).unwrap_or_default();
+        assert!(!output.success() && !output.stdout.contains("did not fire"), "{}", output.dump());
+        let signs = ["half-written", ", wanted ", "END fails", "secrets have changed"];
+        assert!(signs.iter().any(|sign| red.contains(sign)), "{red}");
+        session.ok(scenario.start);
+    }
 }
