@@ -76,6 +76,14 @@ pub enum Config {
         /// The package
         package: String,
     },
+    /// Put the package's version of a file back, edited or deleted
+    Restore {
+        /// The package
+        package: String,
+        /// The files; an edited one is kept as FILE.appctl-old
+        #[arg(required = true)]
+        file: Vec<String>,
+    },
     /// Bring the files up to date with the settings
     Apply {
         /// The packages; all of them where none is named

@@ -28,6 +28,8 @@ pub trait Names {
     fn settings(&self, package: &str) -> Vec<Setting>;
     /// The programs of a package.
     fn programs(&self, package: &str) -> Vec<String>;
+    /// The files of a package.
+    fn files(&self, package: &str) -> Vec<String>;
 }
 
 /// A command line up to the word that is completed.
@@ -118,6 +120,7 @@ impl<'a> Line<'a> {
         let found = match place.map(|argument| argument.get_id().as_str()) {
             Some("package") => names.packages().into_iter().map(plain).collect(),
             Some("program") => names.programs(package).into_iter().map(plain).collect(),
+            Some("file") => names.files(package).into_iter().map(plain).collect(),
             Some("key") => names.settings(package).iter().map(|setting| described(setting, "")).collect(),
             Some("setting") => self.settings(current, &names.settings(package)),
             _ => Vec::new(),
@@ -198,6 +201,10 @@ mod tests {
         fn programs(&self, _: &str) -> Vec<String> {
             vec!["web".to_owned(), "worker".to_owned()]
         }
+
+        fn files(&self, _: &str) -> Vec<String> {
+            vec!["/etc/notes/a".to_owned(), "/etc/notes/b".to_owned()]
+        }
     }
 
     fn complete(line: &str) -> Vec<String> {
@@ -225,6 +232,7 @@ mod tests {
         assert_eq!(complete("config apply notes "), ["news"]);
         assert_eq!(complete("config unset notes listen c"), ["colour"]);
         assert_eq!(complete("service restart notes w"), ["web", "worker"]);
+        assert_eq!(complete("config restore notes /etc/notes/a /"), ["/etc/notes/b"]);
     }
 
     #[test]

@@ -22,6 +22,8 @@ use crate::configuration::manifest::OnChange;
 pub struct Wanted {
     /// Files, in the manifest's order.
     pub files: Vec<WantedFile>,
+    /// Files that the administrator wants back as the package has them.
+    pub restored: BTreeSet<String>,
     /// Directories and what they are given.
     pub directories: BTreeMap<String, Attributes>,
     /// Those whose owner and mode the administrator has said (dpkg-statoverride(1)).
@@ -181,7 +183,13 @@ pub fn decide(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, unmergeab
     for file in &wanted.files {
         let record = journal.files.get(&file.path);
         match (record, snapshot.files.get(&file.path)) {
-            (None, None) => absent(file, &mut decision),
+            (None, None) => absent(file, None, &mut decision),
+            (Some(_), None) if wanted.restored.contains(&file.path) => {
+                absent(file, Some("it is back".to_owned()), &mut decision)
+            }
+            (record, Some(found)) if wanted.restored.contains(&file.path) && found.bytes != file.contents => {
+                restored(file, record, found, snapshot, &mut decision)
+            }
             (Some(record), None) => deleted(file, record, snapshot, &mut decision),
             (record, Some(found)) => present(file, record, found, snapshot, unmergeable, &mut decision),
         }
@@ -206,18 +214,42 @@ fn directories(wanted: &Wanted, journal: &Journal, snapshot: &Snapshot, decision
     }
 }
 
-fn absent(file: &WantedFile, decision: &mut Decision) {
+fn absent(file: &WantedFile, note: Option<String>, decision: &mut Decision) {
     let record = FileRecord { rendered: digest(&file.contents), attributes: file.attributes, beside: None };
     place(file, &file.contents, (file.attributes, None), &record, decision);
-    conclude(file, State::New, None, record, true, decision);
+    conclude(file, State::New, note, record, true, decision);
 }
 
 fn deleted(file: &WantedFile, record: &FileRecord, snapshot: &Snapshot, decision: &mut Decision) {
     remove_beside(&file.path, record, snapshot, decision);
     let new = FileRecord { rendered: digest(&file.contents), beside: None, ..record.clone() };
     let is_new = new.rendered != record.rendered;
-    let note = is_new.then(|| "you have deleted it; it stays deleted".to_owned());
+    let note =
+        is_new.then(|| "you have deleted it; it stays deleted ('appctl config restore' brings it back)".to_owned());
     conclude(file, State::Deleted, note, new, is_new, decision);
+}
+
+/// What is there is put aside, and is not lost; its owner and mode stay an administrator's.
+fn restored(
+    file: &WantedFile,
+    record: Option<&FileRecord>,
+    found: &Contents,
+    snapshot: &Snapshot,
+    decision: &mut Decision,
+) {
+    let is_planted = found.is_planted(record.map_or(file.attributes, |record| record.attributes).uid);
+    let attributes = if is_planted { file.attributes } else { lasting(file, record, found) };
+    let extended = (!is_planted).then(|| found.extended.clone());
+    let new = FileRecord { rendered: digest(&file.contents), attributes: file.attributes, beside: None };
+    if let Some(record) = record {
+        remove_beside(&file.path, record, snapshot, decision);
+    }
+    let path = aside(&file.path);
+    let note = format!("it is the package's again; what was there is now {path}");
+    let (contents, kept) = (found.bytes.clone(), found.attributes);
+    decision.steps.push(Step::Place { path, contents, attributes: kept, extended: Some(found.extended.clone()) });
+    place(file, &file.contents, (attributes, extended), &new, decision);
+    conclude(file, State::Changed, Some(note), new, true, decision);
 }
 
 fn present(

@@ -51,7 +51,7 @@ use self::work::{Access, Applied, Change, Work};
 use crate::configuration::layer::{self, Source};
 use crate::configuration::manifest::Backend;
 use crate::configuration::setting::{Kind, Setting};
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Diagnostic, Error, Result, nearest};
 use crate::message::Printer;
 
 /// The longest value that is read from standard input, in bytes.
@@ -143,6 +143,7 @@ fn run(machine: &Machine, command: Command) -> Result<Ending> {
         Command::Config(Config::Show { package, key }) => show(machine, &package, key.as_deref()),
         Command::Config(Config::Set(set)) => self::set(machine, &set),
         Command::Config(Config::Unset { package, key }) => unset(machine, &package, key),
+        Command::Config(Config::Restore { package, file }) => restore(machine, &package, file),
         Command::Config(Config::Diff { package }) => diff(machine, &package),
         Command::Config(Config::Check { package }) => check(machine, &package),
         Command::Config(Config::Apply { package }) => {
@@ -173,6 +174,11 @@ impl complete::Names for Manifests<'_> {
 
     fn settings(&self, package: &str) -> Vec<Setting> {
         Package::load(self.0, package).map(|package| package.manifest.settings).unwrap_or_default()
+    }
+
+    fn files(&self, package: &str) -> Vec<String> {
+        let files = Package::load(self.0, package).map(|package| package.manifest.files).unwrap_or_default();
+        files.into_iter().map(|file| file.path).collect()
     }
 
     fn programs(&self, package: &str) -> Vec<String> {
@@ -308,6 +314,23 @@ fn unset(machine: &Machine, package: &str, keys: Vec<String>) -> Result<Ending> 
         layer::find(&loaded.manifest.settings, key).and_then(refuse_made)?;
     }
     alter(machine, package, &Change { unset: BTreeSet::from_iter(keys), ..Change::default() })
+}
+
+/// What an administrator has edited or deleted is the package's again.
+fn restore(machine: &Machine, package: &str, paths: Vec<String>) -> Result<Ending> {
+    let loaded = Package::load(&machine.root, package)?;
+    let known: Vec<&str> = loaded.manifest.files.iter().map(|file| file.path.as_str()).collect();
+    if let Some(unknown) = paths.iter().find(|path| !known.contains(&path.as_str())) {
+        let hint = match nearest(unknown, known.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None if known.is_empty() => "it has none".to_owned(),
+            None => format!("there are: {}", known.join(", ")),
+        };
+        return Err(Diagnostic::error(format!("'{unknown}' is no file that appctl renders for {package}"))
+            .hint(hint)
+            .into());
+    }
+    alter(machine, package, &Change { restore: BTreeSet::from_iter(paths), ..Change::default() })
 }
 
 /// Change, apply and converge: the administrator's way.

@@ -140,7 +140,7 @@ pub fn state(report: &Report) -> &'static str {
         State::New => "missing; 'appctl config apply' makes it",
         State::Changed => "out of date; 'appctl config apply' changes it",
         State::Edited => "edited by you, and kept",
-        State::Deleted => "deleted by you, and not made again",
+        State::Deleted => "deleted by you, and not made again ('appctl config restore' does it)",
         State::Removed => "no longer the package's; 'appctl config apply' takes it away",
     }
 }

@@ -37,6 +37,8 @@ pub struct Change {
     pub unset: BTreeSet<String>,
     /// Secrets by setting.
     pub secrets: BTreeMap<String, String>,
+    /// Files that are the package's again, edited or deleted.
+    pub restore: BTreeSet<String>,
 }
 
 /// What may be done to a package's state.
@@ -67,6 +69,7 @@ pub struct Work<'a> {
     /// What the journal says, after a recovery.
     pub journal: Journal,
     store: Option<Store>,
+    restore: BTreeSet<String>,
     before: Before,
 }
 
@@ -114,7 +117,8 @@ impl<'a> Work<'a> {
         let accounts = Accounts::parse(&text("/etc/passwd")?, &text("/etc/group")?);
         let overrides = Overrides::parse(&text(overrides::PATH)?);
         let before = Before { files: files.clone(), secrets: secrets.clone(), journal: before };
-        Ok(Self { machine, package, accounts, overrides, files, secrets, journal, store, before })
+        let restore = BTreeSet::new();
+        Ok(Self { machine, package, accounts, overrides, files, secrets, journal, store, restore, before })
     }
 
     /// Take a change in, in memory.
@@ -127,6 +131,7 @@ impl<'a> Work<'a> {
         }
         self.secrets.secrets.retain(|name, _| !change.unset.contains(name));
         self.secrets.secrets.extend(change.secrets.clone());
+        self.restore.extend(change.restore.clone());
     }
 
     /// The values that count, of the settings that have one already.
@@ -160,7 +165,8 @@ impl<'a> Work<'a> {
 
     /// Whether the last run had the same inputs, and nothing is left to do.
     fn is_settled(&self, wanted: &Wanted, inputs: &str) -> Result<bool> {
-        if self.journal != self.before.journal || self.journal.inputs != inputs || !self.besides().is_nothing() {
+        let is_known = self.journal == self.before.journal && self.journal.inputs == inputs;
+        if !is_known || !self.restore.is_empty() || !self.besides().is_nothing() {
             return Ok(false);
         }
         for path in wanted.directories.keys() {
@@ -186,7 +192,8 @@ impl<'a> Work<'a> {
 
     fn wanted(&mut self) -> Result<Wanted> {
         self.secrets.complete(&self.package.manifest.settings)?;
-        render::attributes_of(&self.package, &self.accounts, &self.overrides)
+        let wanted = render::attributes_of(&self.package, &self.accounts, &self.overrides)?;
+        Ok(Wanted { restored: self.restore.clone(), ..wanted })
     }
 
     fn prepare_from(&self, wanted: Wanted) -> Result<Prepared> {

@@ -58,6 +58,33 @@ fn a_deleted_file_stays_deleted() {
     assert!(!machine.exists(INI) && !machine.exists("/etc/notes/current"));
 }
 
+/// The way back, which there must be from an edit that was none too good.
+#[test]
+fn a_file_is_the_package_s_again_where_someone_asks_for_it() {
+    let machine = installed();
+    let (ini, workers) = (machine.read(INI), machine.read(WORKERS));
+    machine.write(INI, "mine\n");
+    std::fs::set_permissions(machine.path(INI), PermissionsExt::from_mode(0o600)).unwrap();
+    upgrade(&machine);
+    machine.remove(WORKERS);
+    let said = machine.appctl(&["config", "restore", "notes", INI, WORKERS]).ok().stderr;
+    assert!(said.contains(&format!("what was there is now {INI}.appctl-old")), "{said}");
+    assert_eq!((machine.read(INI), machine.read(WORKERS)), (ini + "new = 2\n", workers));
+    assert_eq!(machine.attributes(INI).2, 0o600);
+    assert_eq!(machine.read(&format!("{INI}.appctl-old")), "mine\n");
+    assert_eq!(machine.attributes(&format!("{INI}.appctl-old")).2, 0o600);
+    assert!(!machine.exists(&format!("{INI}.appctl-new")));
+    machine.appctl(&["config", "diff", "notes"]).ok();
+    // What is as the package has it is left alone, and follows it again.
+    let before = machine.tree(&["/etc"]);
+    machine.appctl(&["config", "restore", "notes", INI]).ok();
+    assert!(machine.tree(&["/etc"]) == before);
+    machine.appctl(&["config", "set", "notes", "listen=0.0.0.0:9"]).ok();
+    assert!(machine.read(INI).contains("0.0.0.0:9"));
+    let refused = machine.appctl(&["config", "restore", "notes", "/etc/notes/note.ini"]).is(1).stderr;
+    assert!(refused.contains("did you mean '/etc/notes/notes.ini'?"), "{refused}");
+}
+
 #[test]
 fn an_owner_and_a_mode_of_the_administrator_s_stay() {
     let machine = installed();
