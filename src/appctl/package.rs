@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::fs::{Attributes, Root};
+use super::fs::{Attributes, Kind, Root};
 use super::programs;
 use crate::configuration::layer::{self, Effective, Layer};
 use crate::configuration::manifest::{self, File, Manifest};
@@ -187,8 +187,19 @@ impl SettingsFiles {
         let mut texts = BTreeMap::new();
         for name in root.names(&directory)?.unwrap_or_default() {
             if layer::is_layer(&name) {
-                if let Some(text) = root.text(&format!("{directory}/{name}"))? {
-                    texts.insert(name, text);
+                let path = format!("{directory}/{name}");
+                match root.text(&path)? {
+                    Some(text) => {
+                        texts.insert(name, text);
+                    }
+                    // Its values would be missing in silence.
+                    None if root.kind(&path)? == Some(Kind::Link) => {
+                        let shown = root.outside(&path);
+                        return Err(Diagnostic::error(format!("{} is a link that leads nowhere", shown.display()))
+                            .hint("remove it, or bring back what it leads to")
+                            .into());
+                    }
+                    None => {}
                 }
             }
         }

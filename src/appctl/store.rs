@@ -68,6 +68,7 @@ impl Store {
             }
             None => return Ok(None),
         };
+        directory.close_to_others()?;
         let lock = lock(directory.lock_file(LOCK)?, package)?;
         Ok(Some(Self { directory, _lock: lock }))
     }
@@ -160,8 +161,15 @@ impl Store {
         // The parser's own words may show what it has read.
         serde_json::from_slice(&contents.bytes).map(Some).map_err(|error| {
             let path = self.directory.path().join(name);
+            let otherwise = match name {
+                SECRETS => {
+                    "move it away, and new secrets are made: what was signed or stored with the old ones is lost"
+                }
+                program::LAST => "move it away, and the programs are looked at anew",
+                _ => "move it away, and what is on the disk counts as edited",
+            };
             Diagnostic::error(format!("{} is damaged in line {}", path.display(), error.line()))
-                .hint("restore it from a backup; without it, move it away, and what is on the disk counts as edited")
+                .hint(format!("restore it from a backup; without one, {otherwise}"))
                 .into()
         })
     }

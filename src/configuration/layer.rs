@@ -54,7 +54,8 @@ impl Layer {
         let file = file.into();
         let mut entries: Vec<Entry> = Vec::new();
         let mut faults = Vec::new();
-        for (index, line) in text.lines().enumerate() {
+        // Some editors begin UTF-8 with a byte order mark.
+        for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with('#') {
                 continue;

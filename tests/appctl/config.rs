@@ -22,6 +22,11 @@ fn configure_makes_files_directories_links_and_secrets() {
     }
     assert_eq!(machine.attributes("/var/lib/appctl/notes/rendered/etc%2Fnotes%2Fnotes.ini").2, 0o600);
     assert!(!machine.read("/var/lib/appctl/notes/journal").contains(key));
+    // Whatever chmod -R has been told.
+    let state = machine.path("/var/lib/appctl/notes");
+    std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    machine.appctl(&["status"]).is(3);
+    assert_eq!(machine.attributes("/var/lib/appctl/notes").2, 0o700);
 }
 
 #[test]
@@ -272,12 +277,15 @@ fn hashes_are_made_once_and_are_good() {
 #[test]
 fn an_administrator_s_settings_may_be_a_link() {
     let machine = Machine::with_notes();
-    machine.write("/srv/site.conf", "workers = 6\n");
+    machine.write("/srv/site.conf", "\u{feff}workers = 6\n");
     std::fs::create_dir_all(machine.path("/etc/notes/settings.d")).unwrap();
     std::os::unix::fs::symlink("../../../srv/site.conf", machine.path("/etc/notes/settings.d/50-site.conf")).unwrap();
     std::fs::hard_link(machine.path("/srv/site.conf"), machine.path("/srv/again")).unwrap();
     machine.configure().ok();
     assert!(machine.read("/etc/notes/workers.conf").contains("workers=6\n"));
+    machine.remove("/srv/site.conf");
+    let refused = machine.appctl(&["config", "apply", "notes"]).is(1).stderr;
+    assert!(refused.contains("50-site.conf is a link that leads nowhere"), "{refused}");
 }
 
 /// Case: the reader of a pipe goes away.

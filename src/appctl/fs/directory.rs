@@ -52,6 +52,13 @@ impl Dir {
         self.own_stat().map(|stat| Attributes::from(&stat))
     }
 
+    /// Nobody but its owner may look into it, whatever chmod(1) has been told.
+    pub fn close_to_others(&self) -> Result<()> {
+        let found = self.attributes()?;
+        let closed = Attributes { mode: found.mode & !0o077, ..found };
+        if found == closed { Ok(()) } else { self.set_attributes(closed) }
+    }
+
     pub(super) fn own_stat(&self) -> Result<FileStat> {
         fstat(&self.fd).map_err(|errno| self.error("inspect", "", errno))
     }
