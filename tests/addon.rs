@@ -307,7 +307,7 @@ fn compressor(source: &Source) -> String {
 
 #[test]
 fn the_compressor_is_the_field_s_unless_the_packager_has_chosen() {
-    let zstd = "COMPRESSOR_LEVEL=9 COMPRESSOR_TYPE=zstd THREADS_MAX=1";
+    let zstd = "COMPRESSOR_LEVEL=6 COMPRESSOR_TYPE=zstd THREADS_MAX=1";
     let xz = "COMPRESSOR_LEVEL=6 COMPRESSOR_TYPE=xz THREADS_MAX=1";
     let fields: [(&[(&str, &str)], &str); 7] = [
         (&[], zstd),
@@ -328,7 +328,7 @@ fn the_compressor_is_the_field_s_unless_the_packager_has_chosen() {
     for (name, value, expected) in [
         ("DPKG_DEB_COMPRESSOR_TYPE", "gzip", "COMPRESSOR_TYPE=gzip THREADS_MAX=1"),
         ("DPKG_DEB_COMPRESSOR_LEVEL", "3", "COMPRESSOR_LEVEL=3 THREADS_MAX=1"),
-        ("DPKG_DEB_THREADS_MAX", "4", "COMPRESSOR_LEVEL=9 COMPRESSOR_TYPE=zstd THREADS_MAX=4"),
+        ("DPKG_DEB_THREADS_MAX", "4", "COMPRESSOR_LEVEL=6 COMPRESSOR_TYPE=zstd THREADS_MAX=4"),
     ] {
         let source = Source::new(&Debhelper::installed(), 13, "Build-Depends").with(name, value);
         assert_eq!(compressor(&source), expected);

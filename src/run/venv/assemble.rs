@@ -128,6 +128,7 @@ impl Workshop<'_> {
             Phase::Hooks(changed, _) => changed.contains(path),
         };
         let mut rewritten = BTreeSet::new();
+        self.strip(root, &new, &mut rewritten)?;
         let mut plan =
             if matches!(phase, Phase::Dependencies) { self.own_copies(root, &new)? } else { Plan::default() };
         for path in tree::unwanted(&before.entries) {
@@ -149,19 +150,18 @@ impl Workshop<'_> {
         }
         let mut removed = self.without_tests(root, &site, &before.entries, &new)?;
         plan.extend(Plan::new(removed.iter().map(|suite| Action::Remove { path: root.join(suite) })));
-        self.apply(&plan)?;
-        self.strip(root, &new, &mut rewritten)?;
         let modules: BTreeSet<&PathBuf> = match phase {
             Phase::Hooks(changed, _) => changed.iter().collect(),
             _ => new.iter().flat_map(|one| one.rows.keys()).collect(),
         };
+        let finish = || self.apply(&plan).and_then(|()| self.compile(root, &frame, &modules));
         if matches!(phase, Phase::Dependencies) {
             removed.extend(tree::unwanted(&before.entries));
             let files: Vec<Entry> = before.entries.iter().filter(|one| may_be_elf(one, &removed)).cloned().collect();
             let libraries = self.libraries(root, &before, elf_files(&input::beginnings(root, &files)?))?;
-            self.compile_and_ask(root, &frame, &modules, &libraries)?;
+            self.asking(&libraries, finish)?;
         } else {
-            self.compile(root, &frame, &modules)?;
+            finish()?;
         }
         Ok(Draft { contents: contents(root, &site)?, rewritten })
     }
@@ -189,19 +189,14 @@ impl Workshop<'_> {
         Ok(plan)
     }
 
-    /// Compile; meanwhile ask dpkg-shlibdeps what the package will want to know
-    /// at the end, so that the answer is there. A fault is reported then, too.
-    fn compile_and_ask(
-        &self,
-        root: &Path,
-        frame: &Frame<'_>,
-        modules: &BTreeSet<&PathBuf>,
-        libraries: &Libraries,
-    ) -> Result<()> {
+    /// Do some `work` that leaves the libraries alone; meanwhile ask dpkg-shlibdeps
+    /// what the package will want to know at the end, so that the answer is there.
+    /// A fault is reported then, too.
+    fn asking(&self, libraries: &Libraries, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let unknown = self.known_native_depends(libraries).is_none();
         let answer = std::thread::scope(|scope| {
             let asked = unknown.then(|| scope.spawn(|| self.ask_shlibdeps(libraries)));
-            self.compile(root, frame, modules)?;
+            work()?;
             Ok::<_, Error>(asked.and_then(|asked| asked.join().ok()))
         })?;
         match answer {

@@ -47,11 +47,10 @@ my $compression = sub {
 my $compress = sub {
     my $chosen = grep { length($ENV{$_} // '') } qw(DPKG_DEB_COMPRESSOR_TYPE DPKG_DEB_COMPRESSOR_LEVEL);
     my $type = $compression->() // 'zstd';
-    # xz at dpkg-deb's own level: 9 takes 760 MB of memory.
-    my $level = { zstd => 9, xz => 6 }->{$type};
     if (not $chosen and $type =~ m/^(?:zstd|xz|none)$/) {
         $ENV{DPKG_DEB_COMPRESSOR_TYPE} = $type;
-        $ENV{DPKG_DEB_COMPRESSOR_LEVEL} = $level if defined($level);
+        # dpkg-deb's own for xz; above it zstd takes much more time for little.
+        $ENV{DPKG_DEB_COMPRESSOR_LEVEL} = 6 if $type ne 'none';
     }
     # Two threads write other bytes than one.
     $ENV{DPKG_DEB_THREADS_MAX} = 1 if not length($ENV{DPKG_DEB_THREADS_MAX} // '');
