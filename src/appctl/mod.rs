@@ -415,7 +415,7 @@ fn serve(machine: &Machine, service: &Service) -> Result<Ending> {
 }
 
 /// The programs of a package that has some.
-fn fleet<'a>(machine: &'a Machine, package: &str, store: Option<&Store>) -> Result<Fleet<'a>> {
+fn fleet<'a>(machine: &'a Machine, package: &str, store: Option<&'a Store>) -> Result<Fleet<'a>> {
     Fleet::open(machine, package, store)?.ok_or_else(|| {
         Diagnostic::error(format!("the package '{package}' has no programs that appctl knows"))
             .hint("is it installed? /usr/share/appctl has the packages that appctl knows")

@@ -16,6 +16,7 @@ use super::Machine;
 use super::fs::Kind;
 use super::journal::{Clock, Journal, Need, Note};
 use super::process::{self, Child, Ended};
+use super::programs::Fleet;
 use crate::configuration::manifest::{Backend, Manifest, OnChange, Program};
 use crate::error::{Diagnostic, Result};
 
@@ -23,7 +24,7 @@ use crate::error::{Diagnostic, Result};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How deb-systemd-invoke(1p) says that policy-rc.d has forbidden it.
-pub(super) const FORBIDDEN: &str = "returned 101";
+const FORBIDDEN: &str = "returned 101";
 
 /// What was done about a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -104,10 +105,29 @@ fn since_boot() -> u64 {
 }
 
 /// Take care of every note of the journal; those that are done are gone afterwards.
-pub fn converge(machine: &Machine, manifest: &Manifest, journal: &mut Journal) -> Vec<Outcome> {
+/// Programs of the `fleet` go process by process.
+pub fn converge(
+    machine: &Machine,
+    manifest: &Manifest,
+    fleet: Option<&Fleet<'_>>,
+    journal: &mut Journal,
+) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     let current = now(machine);
     for (name, note) in std::mem::take(&mut journal.changed) {
+        let has_read =
+            |process: Option<u32>| has_read(&note, &current, process.and_then(|process| started(machine, process)));
+        if let Some(done) = fleet.and_then(|fleet| fleet.renew(&name, note.need == Need::Reload, &has_read)) {
+            let done = done.unwrap_or_else(|error| {
+                let fault = error.diagnostics().first().cloned();
+                vec![Outcome { program: name.clone(), unit: name.clone(), action: Action::Failed, fault }]
+            });
+            if done.iter().any(|outcome| outcome.action == Action::Failed) {
+                journal.changed.insert(name, note);
+            }
+            outcomes.extend(done);
+            continue;
+        }
         let program = program(manifest, &name);
         let (action, fault) = match one(machine, &program, &note, &current) {
             Ok(action) => (action, None),
@@ -227,7 +247,7 @@ fn systemd(machine: &Machine, program: &Program, need: Need) -> Result<Action> {
 }
 
 fn supervisord(machine: &Machine, program: &Program) -> Result<Action> {
-    if machine.in_maintainer_script && !is_allowed(machine, "restart")? {
+    if machine.in_maintainer_script && !is_allowed(machine, SUPERVISOR, "restart")? {
         return Ok(Action::Forbidden);
     }
     // supervisord has no reload of a program.
@@ -239,13 +259,16 @@ fn supervisorctl<'a>(verb: &'a str, program: &'a Program) -> Vec<&'a str> {
     ["supervisorctl", verb].into_iter().chain(program.unit.split_whitespace()).collect()
 }
 
-/// What policy-rc.d(8) says about supervisor's programs: only 0 and 104 are a yes.
-pub(super) fn is_allowed(machine: &Machine, verb: &str) -> Result<bool> {
+/// The service that policy-rc.d(8) is asked about for supervisor's programs.
+pub(super) const SUPERVISOR: &str = "supervisor";
+
+/// What policy-rc.d(8) says about a service: only 0 and 104 are a yes.
+pub(super) fn is_allowed(machine: &Machine, service: &str, verb: &str) -> Result<bool> {
     const POLICY: &str = "/usr/sbin/policy-rc.d";
     if machine.root.kind(POLICY)?.is_none() {
         return Ok(true);
     }
-    Ok(matches!(run(machine, &[POLICY, "supervisor", verb])?.status, Some(0 | 104)))
+    Ok(matches!(run(machine, &[POLICY, service, verb])?.status, Some(0 | 104)))
 }
 
 fn succeeded(program: &Program, ended: &Ended, action: Action, look: &str) -> Result<Action> {

@@ -32,6 +32,7 @@ const OWNED: &str = "owned";
 const RENDERED: &str = "rendered";
 /// At the end of a path in `owned`: purge removes the directory with all that is in it.
 pub const WHOLE: &str = "/";
+const INTERRUPTED: &str = "interrupted.json";
 /// Name of the file with the secrets.
 pub const SECRETS: &str = "secrets.json";
 
@@ -81,6 +82,19 @@ impl Store {
     /// Keep the programs that have been converged to.
     pub fn write_programs(&self, programs: &Programs) -> Result<()> {
         self.directory.replace(program::LAST, &self.bytes(program::LAST, programs)?, private())
+    }
+
+    /// The processes that a run which was killed has stopped and not started again.
+    pub fn interrupted(&self) -> Result<BTreeSet<String>> {
+        Ok(self.json(INTERRUPTED)?.unwrap_or_default())
+    }
+
+    /// Keep which processes are stopped and are to run again.
+    pub fn write_interrupted(&self, processes: &BTreeSet<String>) -> Result<()> {
+        if processes.is_empty() {
+            return self.directory.unlink(INTERRUPTED);
+        }
+        self.directory.replace(INTERRUPTED, &self.bytes(INTERRUPTED, processes)?, private())
     }
 
     /// The journal; an empty one where there is none.

@@ -20,6 +20,7 @@ use super::journal::{FileRecord, Journal, digest};
 use super::overrides::{self, Overrides};
 use super::package::{self, Package, SettingsFiles};
 use super::process::{self, Child};
+use super::programs::Fleet;
 use super::render::{self, Rendering};
 use super::secrets::Secrets;
 use super::service::{self, Outcome};
@@ -403,7 +404,8 @@ impl<'a> Work<'a> {
     /// Take care of the programs whose configuration has changed.
     pub fn converge(&mut self) -> Result<Vec<Outcome>> {
         let before = self.journal.clone();
-        let outcomes = service::converge(self.machine, &self.package.manifest, &mut self.journal);
+        let fleet = Fleet::open(self.machine, &self.package.name, self.store.as_ref())?;
+        let outcomes = service::converge(self.machine, &self.package.manifest, fleet.as_ref(), &mut self.journal);
         if let (true, Some(store)) = (before != self.journal, &self.store) {
             store.write_journal(&self.journal)?;
         }

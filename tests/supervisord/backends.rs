@@ -44,9 +44,9 @@ fn fragments_have_the_described_values() {
 
 fn expected_groups(description: &deb_build_app::helper::supervisord::description::Description) -> Vec<String> {
     let of = |kind: Kind, name: &str| match kind {
-        Kind::Listener => format!("{PACKAGE}_{name}"),
-        // supervisor puts a program of a heterogeneous group nowhere else.
-        Kind::Program | Kind::Fcgi => PACKAGE.to_owned(),
+        Kind::Program => PACKAGE.to_owned(),
+        // Its socket is a group's of its own.
+        Kind::Fcgi | Kind::Listener => format!("{PACKAGE}_{name}"),
     };
     let mut groups: Vec<String> =
         description.programs.iter().map(|described| of(described.program.kind, described.name())).collect();

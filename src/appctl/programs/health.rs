@@ -1,34 +1,21 @@
-//! Whether a program serves: asked again and again until it does, or its time is over.
+//! Whether a program serves: it is asked, in one of four ways.
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::appctl::Machine;
 use crate::appctl::process::{self, Child};
-use crate::configuration::program::{Health, Probe, Service};
+use crate::configuration::program::{Probe, Service};
 
-/// How long one question may take, at most.
-const ONE: Duration = Duration::from_secs(5);
+/// How long one question may take: this long at most, and where its time is over already, at least.
+const ONE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 
-/// Wait until the program serves; else what its last answer was.
-pub fn wait(machine: &Machine, service: &Service, health: &Health) -> Result<(), String> {
-    let deadline = Instant::now() + Duration::from_millis(health.deadline.into());
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let Err(why) = ask(machine, service, &health.probe, left.clamp(Duration::from_millis(100), ONE)) else {
-            return Ok(());
-        };
-        if Instant::now() >= deadline {
-            return Err(why);
-        }
-        std::thread::sleep(Duration::from_millis(health.interval.into()).min(left));
-    }
-}
-
-fn ask(machine: &Machine, service: &Service, probe: &Probe, limit: Duration) -> Result<(), String> {
+/// Ask once, for as long as is `left` of the whole time; else what the answer was.
+pub fn ask(machine: &Machine, service: &Service, probe: &Probe, left: Duration) -> Result<(), String> {
+    let limit = left.clamp(ONE[0], ONE[1]);
     match probe {
         Probe::Tcp(address) => connect(address, limit).map(|_| ()),
         Probe::Unix(path) => UnixStream::connect(path).map(|_| ()).map_err(|error| format!("{path}: {error}")),

@@ -3,11 +3,18 @@
 //!
 //! What there is stands in `programs.json` ([`crate::configuration::program`]),
 //! what was there last in the copy of it in the package's state. [`systemd`] and
-//! [`supervisord`] speak to the service managers, [`health`] to the programs.
+//! [`supervisord`] speak to the service managers, [`health`] to the programs;
+//! [`settle`] waits until a start has come to something.
 
 pub mod health;
+pub mod listening;
+pub mod orphans;
+pub mod settle;
 pub mod supervisord;
 pub mod systemd;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
@@ -68,14 +75,42 @@ pub struct Fleet<'a> {
     last: Option<Programs>,
     /// Who runs what is decided here.
     auto: Backend,
+    store: Option<&'a Store>,
+    /// Processes that ran, were stopped, and are to run again: what a run that
+    /// was killed has left undone.
+    interrupted: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Fleet<'a> {
     /// The programs of `package`; `None` where it has none.
-    pub fn open(machine: &'a Machine, package: &str, store: Option<&Store>) -> Result<Option<Self>> {
+    pub fn open(machine: &'a Machine, package: &str, store: Option<&'a Store>) -> Result<Option<Self>> {
         let Some(programs) = load(&machine.root, package)? else { return Ok(None) };
         let last = store.map(Store::programs).transpose()?.flatten();
-        Ok(Some(Self { machine, programs, last, auto: auto(&machine.root)? }))
+        let interrupted = RefCell::new(store.map(Store::interrupted).transpose()?.unwrap_or_default());
+        Ok(Some(Self { machine, programs, last, auto: auto(&machine.root)?, store, interrupted }))
+    }
+
+    /// Put down that these processes are stopped and are to run again.
+    fn interrupt(&self, processes: &[&str]) -> Result<()> {
+        self.interrupted.borrow_mut().extend(processes.iter().map(|process| (*process).to_owned()));
+        self.keep_interrupted()
+    }
+
+    /// They run again, or have failed to.
+    fn resume(&self, processes: &[&str]) -> Result<()> {
+        if processes.iter().any(|process| self.was_interrupted(process)) {
+            self.interrupted.borrow_mut().retain(|process| !processes.contains(&process.as_str()));
+            return self.keep_interrupted();
+        }
+        Ok(())
+    }
+
+    fn keep_interrupted(&self) -> Result<()> {
+        self.store.map_or(Ok(()), |store| store.write_interrupted(&self.interrupted.borrow()))
+    }
+
+    fn was_interrupted(&self, process: &str) -> bool {
+        self.interrupted.borrow().contains(process)
     }
 
     /// The programs that a backend runs, in the order of their starts.
@@ -92,9 +127,22 @@ impl<'a> Fleet<'a> {
         self.of(last, backend).iter().any(|known| known.name == service.name)
     }
 
+    /// Whether a process called so, by either manager, was a part of `service` when this was last done.
+    pub(super) fn had_instance(&self, service: &Service, process: &str) -> bool {
+        let same = |known: &&Service| known.name == service.name;
+        let known = self.last.iter().flat_map(|last| &last.programs).find(same);
+        let instances = known.iter().flat_map(|known| &known.instances);
+        instances
+            .flat_map(|instance| [Some(&instance.process), instance.unit.as_ref()])
+            .flatten()
+            .any(|name| name == process)
+    }
+
     /// Whether what runs may be of an older version: in the postinst always.
     pub(super) fn is_stale(&self) -> bool {
-        self.machine.in_maintainer_script || self.last.as_ref() != Some(&self.programs)
+        self.machine.in_maintainer_script
+            || self.last.as_ref() != Some(&self.programs)
+            || !self.interrupted.borrow().is_empty()
     }
 
     /// Stop what is no longer here, start what is new, restart what runs; once.
@@ -165,17 +213,28 @@ impl<'a> Fleet<'a> {
         Ok(if is_well { Ending::Done } else { Ending::Differs })
     }
 
-    /// What a start came to: the manager's word, then the program's own health.
-    pub(super) fn settled(&self, service: &Service, index: usize, unit: &str, action: Action) -> Outcome {
-        let health = service.instances.get(index).and_then(|instance| instance.health.as_ref());
-        let fault = health.and_then(|health| health::wait(self.machine, service, health).err());
-        let fault = fault.map(|why| {
-            Diagnostic::error(format!(
-                "'{}' of package {} has started and does not serve: {why}",
-                service.name, self.programs.package
-            ))
+    /// What a start came to: `why` it failed, or that it did not.
+    pub(super) fn settled(&self, service: &Service, unit: &str, action: Action, why: Option<String>) -> Outcome {
+        let fault = why.map(|why| {
+            let several = if service.instances.len() > 1 { format!(" ({unit})") } else { String::new() };
+            Diagnostic::error(format!("'{}'{several} of package {} {why}", service.name, self.programs.package))
         });
         self.outcome(service, unit, action, fault)
+    }
+
+    /// Let what the program called `name` has not read yet of its configuration
+    /// be read; `None` where it is none of these programs.
+    pub fn renew(
+        &self,
+        name: &str,
+        reload: bool,
+        has_read: &dyn Fn(Option<u32>) -> bool,
+    ) -> Option<Result<Vec<Outcome>>> {
+        let service = self.programs.programs.iter().find(|service| service.name == name)?;
+        Some(match service.backend.chosen(self.auto) {
+            Backend::Systemd => self.renew_units(service, reload, has_read),
+            Backend::Supervisord => self.renew_processes(service, has_read),
+        })
     }
 
     /// A failure comes with the last lines that the program has logged.
@@ -189,16 +248,33 @@ impl<'a> Fleet<'a> {
         Outcome { program: service.name.clone(), unit: unit.to_owned(), action, fault }
     }
 
+    /// Of the file that it logs to, else of what its manager keeps.
     fn last_lines(&self, service: &Service, unit: &str) -> Vec<String> {
-        let words: Vec<&str> = if service.backend.chosen(self.auto) == Backend::Systemd {
-            vec!["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=10", "--unit", unit]
-        } else {
-            vec!["supervisorctl", "tail", "-1000", unit, "stderr"]
+        let is_it = |name: &str| name == unit || unit.rsplit(':').next() == Some(name);
+        let instance = service
+            .instances
+            .iter()
+            .find(|instance| is_it(&instance.process) || instance.unit.as_deref().is_some_and(is_it));
+        let logs = instance.map(|instance| instance.logs.as_slice()).unwrap_or_default();
+        let manager: [Vec<&str>; 2] = match service.backend.chosen(self.auto) {
+            Backend::Systemd => {
+                [vec!["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=10", "--unit", unit], Vec::new()]
+            }
+            Backend::Supervisord => {
+                ["stderr", "stdout"].map(|stream| vec!["supervisorctl", "tail", "-2000", unit, stream])
+            }
         };
-        // What cannot be shown is not worth a second failure.
-        let output = service::run(self.machine, &words).map(|ended| ended.output).unwrap_or_default();
-        let lines: Vec<String> = output.lines().map(str::to_owned).collect();
-        lines[lines.len().saturating_sub(10)..].to_vec()
+        let files = logs.iter().rev().map(|log| vec!["tail", "-n", "10", "--", log.as_str()]);
+        for words in files.chain(manager).filter(|words| !words.is_empty()) {
+            // What cannot be shown is not worth a second failure.
+            let ended = service::run(self.machine, &words).ok().filter(super::process::Ended::is_success);
+            let output = ended.map(|ended| ended.output).unwrap_or_default();
+            let lines: Vec<String> = output.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+            if !lines.is_empty() {
+                return lines[lines.len().saturating_sub(10)..].to_vec();
+            }
+        }
+        Vec::new()
     }
 
     /// Whether a program that has failed fails the package's configuration.

@@ -1,13 +1,16 @@
 //! The programs that supervisord runs, by supervisorctl.
 //!
-//! A change of configuration is taken over as the reference has it: note who
-//! runs, stop the group, `update` it, start who ran, stop again who did not.
-//! That starts each program once. supervisord rereads all of its files for that,
-//! so another package's faulty file is reported and leaves the old configuration.
+//! Where only code has changed, one process after another starts again. A change
+//! of configuration is taken over as the reference has it: note who runs, stop
+//! the group, `update` it, start who ran, stop again who did not. That starts
+//! each program once. supervisord rereads all of its files for that, so another
+//! package's faulty file is reported and leaves the old configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::{Fleet, Row, Verb};
+use super::settle::{self, Life, Wait};
+use super::{Fleet, Row, Verb, orphans};
 use crate::appctl::fs::Attributes;
 use crate::appctl::process::Ended;
 use crate::appctl::service::{self, Action, Outcome};
@@ -16,8 +19,33 @@ use crate::configuration::manifest::Backend;
 use crate::configuration::program::{Choice, Fragment, Group, Service};
 use crate::error::{Diagnostic, Result};
 
-/// Processes (`group:name`) and supervisord's word for their state.
-type States = BTreeMap<String, String>;
+/// A process's state in supervisord's word for it, and its number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct State {
+    word: String,
+    process: Option<u32>,
+    said: String,
+}
+
+impl State {
+    /// It runs, or somebody wants it to: who stops one that cannot start makes it STOPPED.
+    fn is_up(&self) -> bool {
+        matches!(self.word.as_str(), "RUNNING" | "STARTING" | "BACKOFF" | "FATAL")
+    }
+}
+
+/// Processes (`group:name`) and their states.
+type States = BTreeMap<String, State>;
+
+/// What supervisord says when it reads all files again.
+enum Reread {
+    /// The groups that differ from what runs.
+    Changed(BTreeSet<String>),
+    /// A file at fault, maybe another package's.
+    Refused(String),
+}
+
+const CONFIGURATION: &str = "/etc/supervisor/supervisord.conf";
 
 impl Fleet<'_> {
     /// The states of all processes; `None` where no supervisord answers.
@@ -26,9 +54,26 @@ impl Fleet<'_> {
         if !root.is_machine() || root.kind("/usr/bin/supervisorctl")?.is_none() {
             return Ok(None);
         }
+        // Python's start is a long way to hear that there is no socket.
+        let configuration = root.text(CONFIGURATION).ok().flatten().unwrap_or_default();
+        if let Some(path) = socket(&configuration) {
+            if root.kind(path)?.is_none() {
+                return Ok(None);
+            }
+        }
         let ended = self.supervisorctl(&["status"])?;
         // 0: all run, 3: some do not, 4: nobody answers.
         Ok(matches!(ended.status, Some(0 | 3)).then(|| states(&ended.output)))
+    }
+
+    fn reread(&self) -> Result<Reread> {
+        let output = self.supervisorctl(&["reread"])?.output;
+        Ok(match refusal(&output) {
+            Some(line) => Reread::Refused(line),
+            None => Reread::Changed(
+                output.lines().filter_map(|line| line.split_once(": ")).map(|(group, _)| group.to_owned()).collect(),
+            ),
+        })
     }
 
     fn supervisorctl(&self, words: &[&str]) -> Result<Ended> {
@@ -38,18 +83,25 @@ impl Fleet<'_> {
 
     /// Take away what supervisord shall no longer read, and stop what it shall no longer run.
     pub(super) fn leave_supervisord(&self) -> Result<Vec<Outcome>> {
-        let here = groups(&self.of(&self.programs, Backend::Supervisord));
+        let here = self.of(&self.programs, Backend::Supervisord);
         if let (true, Some(fragment)) = (here.is_empty(), &self.programs.fragment) {
             self.unlink(fragment)?;
         }
-        let gone: Vec<String> =
-            groups(&self.before(Backend::Supervisord)).into_iter().filter(|group| !here.contains(group)).collect();
-        if gone.is_empty() || self.states()?.is_none() || !self.is_allowed("stop")? {
+        let before = self.before(Backend::Supervisord);
+        let gone: Vec<&Service> =
+            before.iter().filter(|old| !here.iter().any(|new| new.name == old.name)).copied().collect();
+        if gone.is_empty() || !self.is_allowed("stop")? {
             return Ok(Vec::new());
         }
-        for group in gone {
-            self.supervisorctl(&["stop", &format!("{group}:*")])?;
-            self.supervisorctl(&["remove", &group])?;
+        let is_there = self.states()?.is_some();
+        for process in gone.iter().flat_map(|service| processes(service)).filter(|_| is_there) {
+            self.supervisorctl(&["stop", &process])?;
+        }
+        for group in groups(&before).difference(&groups(&here)) {
+            if is_there {
+                self.supervisorctl(&["remove", group])?;
+            }
+            self.end_orphans(group, &before)?;
         }
         Ok(Vec::new())
     }
@@ -64,47 +116,84 @@ impl Fleet<'_> {
             self.link(fragment)?;
         }
         self.prune_disabled(fragment)?;
-        if !self.is_stale() {
+        if !self.is_stale() || !self.machine.root.is_machine() {
             return Ok(Vec::new());
         }
-        let Some(before) = self.states()? else { return Ok(Vec::new()) };
         if !self.is_allowed("restart")? {
             let forbidden = |service: &&Service| self.outcome(service, &service.name, Action::Forbidden, None);
             return Ok(services.iter().map(forbidden).collect());
         }
+        for group in groups(&services) {
+            self.end_orphans(&group, &services)?;
+        }
         let mut outcomes = Vec::new();
         for group in groups(&services) {
+            // Asked for each group: supervisord may go away meanwhile.
+            let Some(before) = self.states()? else { break };
             outcomes.extend(self.converge_group(&group, &services, &before)?);
         }
         Ok(outcomes)
     }
 
-    fn converge_group(&self, group: &str, services: &[&Service], before: &States) -> Result<Vec<Outcome>> {
-        let prefix = format!("{group}:");
-        let was_there = before.keys().any(|process| process.starts_with(&prefix));
-        if was_there {
-            self.supervisorctl(&["stop", &format!("{group}:*")])?;
+    /// What a supervisord that was killed has left would run beside the new processes.
+    fn end_orphans(&self, group: &str, services: &[&Service]) -> Result<()> {
+        let patience = services.iter().map(|service| service.stop_seconds).max().unwrap_or(10);
+        let count = orphans::end(self.machine, group, Duration::from_secs(patience.into()))?;
+        if count > 0 {
+            let note = format!("{group}: ended {count} processes that a supervisord which is gone had left");
+            self.machine.printer.note(&note);
         }
-        let updated = self.supervisorctl(&["update", group])?;
-        let refused = refusal(&updated.output);
+        Ok(())
+    }
+
+    fn converge_group(&self, group: &str, services: &[&Service], before: &States) -> Result<Vec<Outcome>> {
+        let members: Vec<(&Service, usize, String)> = services
+            .iter()
+            .filter(|service| group_of(service) == Some(group))
+            .flat_map(|service| processes(service).into_iter().enumerate().map(|(index, name)| (*service, index, name)))
+            .collect();
+        let ran: Vec<&str> = members
+            .iter()
+            .map(|(_, _, process)| process.as_str())
+            .filter(|process| before.get(*process).is_some_and(State::is_up) || self.was_interrupted(process))
+            .collect();
+        let prefix = format!("{group}:");
+        let is_there = before.keys().any(|process| process == group || process.starts_with(&prefix));
+        let (is_new, refused) = match self.reread()? {
+            Reread::Changed(groups) => (groups.contains(group), None),
+            Reread::Refused(line) => (false, Some(line)),
+        };
         let mut outcomes = Vec::new();
-        for service in services.iter().filter(|service| group_of(service) == Some(group)) {
-            for (index, instance) in service.instances.iter().enumerate() {
-                let process = name(group, &instance.process);
-                let ran = before.get(&process).map(|state| is_up(state));
-                outcomes.push(match ran {
-                    Some(true) => self.started(service, index, &process, Action::Restarted)?,
-                    // New ones start by themselves, where nothing forbids it.
-                    None if was_there && refused.is_some() => self.outcome(service, &process, Action::NotRunning, None),
-                    None if self.has_begun(&process)? => self.started(service, index, &process, Action::Started)?,
-                    None => self.outcome(service, &process, Action::NotRunning, None),
-                    Some(false) => {
-                        self.supervisorctl(&["stop", &process])?;
-                        self.outcome(service, &process, Action::NotRunning, None)
-                    }
-                });
+        if is_new {
+            self.interrupt(&ran)?;
+            if is_there {
+                self.supervisorctl(&["stop", &format!("{group}:*")])?;
+            }
+            self.supervisorctl(&["update", group])?;
+        }
+        for (service, index, process) in &members {
+            let has_begun = || Ok::<_, crate::error::Error>(self.states()?.is_some_and(|now| has_begun(&now, process)));
+            let (was_up, was_known) = (ran.contains(&process.as_str()), before.contains_key(process));
+            outcomes.push(if was_up && is_new {
+                self.started(service, *index, process, Action::Restarted)?
+            } else if was_up {
+                self.restarted(service, *index, process)?
+            } else if was_known && is_new {
+                self.supervisorctl(&["stop", process])?;
+                self.outcome(service, process, Action::NotRunning, None)
+            } else if is_new && has_begun()? {
+                // New ones start by themselves, where nothing forbids it.
+                self.started(service, *index, process, Action::Started)?
+            } else {
+                self.outcome(service, process, Action::NotRunning, None)
+            });
+            let has_failed = outcomes.last().is_some_and(|outcome| outcome.action == Action::Failed);
+            if has_failed && !is_new && service.instances.len() > index + 1 {
+                // The others of this program still serve, with the code that they have.
+                break;
             }
         }
+        self.resume(&ran)?;
         if let Some(line) = refused {
             self.machine.printer.diagnostic(
                 &Diagnostic::warning(format!("supervisord takes no change of group {group}: {line}")).hint(
@@ -115,26 +204,84 @@ impl Fleet<'_> {
         Ok(outcomes)
     }
 
-    fn has_begun(&self, process: &str) -> Result<bool> {
-        let now = self.states()?.unwrap_or_default();
-        Ok(now.get(process).is_some_and(|state| is_up(state) || state == "FATAL" || state == "EXITED"))
+    /// Stop and start; a kill in between is made good by the next converge.
+    fn restarted(&self, service: &Service, index: usize, process: &str) -> Result<Outcome> {
+        self.interrupt(&[process])?;
+        self.supervisorctl(&["stop", process])?;
+        let outcome = self.started(service, index, process, Action::Restarted)?;
+        self.resume(&[process])?;
+        Ok(outcome)
     }
 
-    /// `start` waits for startsecs and says how it went; one that runs already is fine.
+    /// `start` waits for startsecs and says how it went; one that runs already is waited for here.
     fn started(&self, service: &Service, index: usize, process: &str, action: Action) -> Result<Outcome> {
         let ended = self.supervisorctl(&["start", process])?;
-        if ended.is_success() || ended.output.contains("already started") {
-            return Ok(self.settled(service, index, process, action));
-        }
-        let why = ended.output.lines().next().unwrap_or("supervisord gives no reason").to_owned();
-        let fault = Diagnostic::error(format!("{process} does not start: {why}"))
+        let health = service.instances.get(index).and_then(|instance| instance.health.as_ref());
+        // It ends with 0 for one that supervisord has just begun to start by itself, too.
+        let runs_already = ended.output.contains("already started");
+        if !ended.is_success() && !runs_already && health.is_none() {
+            let why = ended.output.lines().next().unwrap_or("supervisord gives no reason").to_owned();
+            let fault = Diagnostic::error(format!(
+                "'{}' of package {} does not start: {why}",
+                service.name, self.programs.package
+            ))
             .hint(format!("see 'supervisorctl tail {process} stderr'"));
-        Ok(self.outcome(service, process, action, Some(fault)))
+            return Ok(self.outcome(service, process, action, Some(fault)));
+        }
+        if ended.is_success() && !runs_already && health.is_none() {
+            return Ok(self.outcome(service, process, action, None));
+        }
+        let why = settle::watch(self.machine, service, Wait { health, stay: Duration::ZERO }, || {
+            let states = self.states()?;
+            Ok(match states.as_ref().and_then(|states| states.get(process)) {
+                Some(state) => life(state, service.start_seconds),
+                None => Life::Ended("has no supervisord any more".to_owned()),
+            })
+        })?;
+        Ok(self.settled(service, process, action, why))
+    }
+
+    /// Let those of a program's processes that have not read its configuration
+    /// start again; supervisord has no reload of a program.
+    pub(super) fn renew_processes(
+        &self,
+        service: &Service,
+        has_read: &dyn Fn(Option<u32>) -> bool,
+    ) -> Result<Vec<Outcome>> {
+        let one = |action| Ok(vec![self.outcome(service, &processes(service).join(" "), action, None)]);
+        let Some(states) = self.states()? else { return one(Action::NoManager) };
+        let up: Vec<(usize, String)> = (0..)
+            .zip(processes(service))
+            .filter(|(_, process)| states.get(process).is_some_and(State::is_up) || self.was_interrupted(process))
+            .collect();
+        if up.is_empty() {
+            return one(Action::NotRunning);
+        }
+        let is_due = |process: &String| !has_read(states.get(process).and_then(|state| state.process));
+        let due: Vec<(usize, String)> = up.into_iter().filter(|(_, process)| is_due(process)).collect();
+        if due.is_empty() {
+            return one(Action::UpToDate);
+        }
+        if !self.is_allowed("restart")? {
+            return one(Action::Forbidden);
+        }
+        let mut outcomes = Vec::new();
+        for (index, process) in due {
+            outcomes.push(self.restarted(service, index, &process)?);
+            if outcomes.last().is_some_and(|outcome| outcome.action == Action::Failed) {
+                break;
+            }
+        }
+        Ok(outcomes)
     }
 
     /// What policy-rc.d(8) says; it binds maintainer scripts alone.
     fn is_allowed(&self, verb: &str) -> Result<bool> {
-        if self.machine.in_maintainer_script { service::is_allowed(self.machine, verb) } else { Ok(true) }
+        if self.machine.in_maintainer_script {
+            service::is_allowed(self.machine, service::SUPERVISOR, verb)
+        } else {
+            Ok(true)
+        }
     }
 
     /// The link to the fragment, unless an administrator has removed it.
@@ -225,14 +372,12 @@ impl Fleet<'_> {
             outcomes.push(match verb {
                 Verb::Start | Verb::Enable => self.started(service, index, &process, Action::Started)?,
                 Verb::Stop | Verb::Disable => {
+                    self.resume(&[&process])?;
                     self.supervisorctl(&["stop", &process])?;
                     let action = if verb == Verb::Stop { Action::Stopped } else { Action::Disabled };
                     self.outcome(service, &process, action, None)
                 }
-                Verb::Restart => {
-                    self.supervisorctl(&["stop", &process])?;
-                    self.started(service, index, &process, Action::Restarted)?
-                }
+                Verb::Restart => self.restarted(service, index, &process)?,
             });
             if outcomes.last().is_some_and(|outcome| outcome.action == Action::Failed) {
                 break;
@@ -253,7 +398,7 @@ impl Fleet<'_> {
             for instance in &service.instances {
                 let process = name(group_of(service).unwrap_or_default(), &instance.process);
                 let state = match &states {
-                    Some(states) => states.get(&process).map_or("unknown to supervisord", String::as_str),
+                    Some(states) => states.get(&process).map_or("unknown to supervisord", |state| state.word.as_str()),
                     None => "no supervisord answers",
                 };
                 rows.push(Row {
@@ -290,17 +435,49 @@ fn refusal(output: &str) -> Option<String> {
     Some(inner.map_or(line, |(why, _)| why.trim_end_matches(['\'', '"'])).to_owned())
 }
 
-fn is_up(state: &str) -> bool {
-    matches!(state, "RUNNING" | "STARTING" | "BACKOFF")
+/// Whether supervisord has started it, whatever came of it.
+fn has_begun(states: &States, process: &str) -> bool {
+    states.get(process).is_some_and(|state| state.is_up() || state.word == "EXITED")
+}
+
+/// As a start that was asked for.
+fn life(state: &State, start_seconds: u32) -> Life {
+    match state.word.as_str() {
+        "RUNNING" => Life::Up,
+        "STARTING" => Life::Starting,
+        // Up at once, and done since.
+        "EXITED" if start_seconds == 0 => Life::Up,
+        _ => Life::Ended(format!("has ended (supervisord: {})", state.said)),
+    }
 }
 
 /// `group:process  RUNNING  pid 123, uptime 0:00:05`, a line each.
 fn states(output: &str) -> States {
     let pair = |line: &str| {
-        let mut words = line.split_whitespace();
-        Some((words.next()?.to_owned(), words.next()?.to_owned()))
+        let (name, rest) = line.split_once(char::is_whitespace)?;
+        let mut words = rest.split_whitespace();
+        let word = words.next()?.to_owned();
+        let process =
+            words.skip_while(|word| *word != "pid").nth(1).and_then(|word| word.trim_end_matches(',').parse().ok());
+        let said = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some((name.to_owned(), State { word, process, said }))
     };
     output.lines().filter_map(pair).collect()
+}
+
+/// The socket that supervisorctl speaks to, where it is one in the file system.
+fn socket(configuration: &str) -> Option<&str> {
+    let mut lines = configuration.lines().map(str::trim).skip_while(|line| *line != "[supervisorctl]").skip(1);
+    let section = lines.by_ref().take_while(|line| !line.starts_with('['));
+    let url = section.filter_map(|line| line.split_once('=')).find(|(key, _)| key.trim() == "serverurl")?.1;
+    let path = url.split(" ;").next()?.trim().strip_prefix("unix://")?;
+    path.starts_with('/').then_some(path)
+}
+
+/// A program's processes by their names for supervisorctl.
+fn processes(service: &Service) -> Vec<String> {
+    let group = group_of(service).unwrap_or_default();
+    service.instances.iter().map(|instance| name(group, &instance.process)).collect()
 }
 
 #[cfg(test)]
@@ -310,8 +487,14 @@ mod tests {
     #[test]
     fn states_are_read_from_every_line() {
         let all = states("notes:web    RUNNING   pid 7, uptime 0:00:05\nnotes        STOPPED   Nov 21 11:00 AM\n");
-        assert!(is_up(&all["notes:web"]));
-        assert!(!is_up(&all["notes"]));
+        assert!(all["notes:web"].is_up() && all["notes:web"].process == Some(7));
+        assert!(!all["notes"].is_up());
+        assert_eq!(life(&all["notes"], 1), Life::Ended("has ended (supervisord: STOPPED Nov 21 11:00 AM)".to_owned()));
+        let exited = &states("a:b  EXITED  Nov 21 11:00 AM")["a:b"];
+        assert_eq!((life(exited, 0), life(exited, 1) == Life::Up), (Life::Up, false));
+        let file = "[unix_http_server]\nfile=/x\n[supervisorctl]\nserverurl = unix:///run/s.sock ; ours\n[include]\n";
+        assert_eq!(socket(file), Some("/run/s.sock"));
+        assert_eq!(socket("[supervisorctl]\nserverurl=http://localhost:9001\n"), None);
         let fault = "error: <class 'xmlrpc.client.Fault'>, <Fault 92: \"CANT_REREAD: Invalid user name x\">: file: y";
         assert_eq!(refusal(fault).as_deref(), Some("Invalid user name x"));
         assert_eq!(refusal("notes: stopped\nnotes: updated process group\n"), None);

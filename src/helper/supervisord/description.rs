@@ -103,7 +103,7 @@ pub fn read(package: &str, text: &str, file: &Path) -> (Description, Vec<Diagnos
         let Some(kind) = Kind::of(section.parts().0) else { continue };
         let mut own = program::Reader::new(section, file);
         let name = section.parts().1.unwrap_or_default().trim();
-        let program = own.program(kind, Some(&reader.group_of(kind, name)), HERE);
+        let program = own.program(kind, Some(&super::group_name(package, kind, name)), HERE);
         reader.faults.append(&mut own.faults);
         let extra = extras.get(name).cloned().unwrap_or_default();
         programs.push(Described {
@@ -247,14 +247,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Every process of a package is in the package's group; an event listener is its own.
-    fn group_of(&self, kind: Kind, name: &str) -> String {
-        match kind {
-            Kind::Listener => super::section_name(self.package, name),
-            Kind::Program | Kind::Fcgi => self.package.to_owned(),
-        }
-    }
-
     fn group(&mut self) -> Option<Group> {
         let mut groups = self.named("group").into_iter();
         let section = groups.next()?;
@@ -278,9 +270,15 @@ impl Reader<'_> {
             .first()
             .and_then(|section| section.get("programs").map(|entry| entry.line))
             .unwrap_or(group.line);
-        let members: Vec<&str> =
-            programs.iter().filter(|described| described.program.kind != Kind::Listener).map(Described::name).collect();
-        for name in group.programs.iter().filter(|name| !members.contains(&name.as_str())) {
+        let of =
+            |kind: Kind| programs.iter().filter(move |described| described.program.kind == kind).map(Described::name);
+        for name in of(Kind::Fcgi).filter(|name| group.programs.iter().any(|member| member == name)) {
+            let message = format!("the group names '{name}', which supervisord would start without its socket there");
+            self.fault(line, message, "take it out: a FastCGI program is a group of its own");
+        }
+        let members: Vec<&str> = of(Kind::Program).collect();
+        let all: Vec<&str> = members.iter().copied().chain(of(Kind::Fcgi)).collect();
+        for name in group.programs.iter().filter(|name| !all.contains(&name.as_str())) {
             let hint = nearest(name, members.iter().copied())
                 .map_or_else(|| format!("programs: {}", members.join(" ")), |near| format!("did you mean '{near}'?"));
             self.fault(line, format!("the group names '{name}', which is no program here"), hint);
@@ -309,7 +307,7 @@ impl Reader<'_> {
         for described in programs {
             let (name, line) = (described.name(), described.program.line);
             for process in &described.program.processes {
-                let key = format!("{}:{}", self.group_of(described.program.kind, name), process.name);
+                let key = format!("{}:{}", super::group_name(self.package, described.program.kind, name), process.name);
                 if let Some(other) = processes.insert(key, name).filter(|other| *other != name) {
                     let message = format!("'{name}' and '{other}' both have a process '{}'", process.name);
                     self.fault(line, message, "give them different values of process_name");

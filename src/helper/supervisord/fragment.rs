@@ -68,7 +68,7 @@ fn lines<'a>(description: &'a Description, section: &Section) -> impl Iterator<I
 }
 
 fn group(package: &str, description: &Description, programs: &[&Described]) -> Option<String> {
-    let of = |described: &&&Described| described.program.kind != Kind::Listener;
+    let of = |described: &&&Described| described.program.kind == Kind::Program;
     let mut members: Vec<&Described> = programs.iter().filter(of).copied().collect();
     if members.is_empty() {
         return None;

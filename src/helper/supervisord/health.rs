@@ -20,7 +20,11 @@ pub fn checks(package: &str, described: &Described, file: &Path) -> Result<Vec<O
     };
     let mut checks = Vec::new();
     for (number, process) in (program.first..).zip(&program.processes) {
-        let mut names = program::own(&program.name, package, Value::Text("localhost".to_owned()));
+        let mut names = program::own(
+            &program.name,
+            &super::group_name(package, program.kind, &program.name),
+            Value::Text("localhost".to_owned()),
+        );
         names.insert("process_num".to_owned(), Value::Number(number));
         for (name, value) in &process.environment {
             names.insert(format!("ENV_{name}"), Value::Text(value.clone()));

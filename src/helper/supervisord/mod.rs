@@ -24,3 +24,13 @@ pub mod words;
 pub fn section_name(package: &str, program: &str) -> String {
     format!("{package}_{program}")
 }
+
+/// supervisord's group of a program: the package's. Event listeners are groups of
+/// their own, and so are FastCGI programs: as members of another group they would
+/// start without their socket.
+pub fn group_name(package: &str, kind: program::Kind, program: &str) -> String {
+    match kind {
+        program::Kind::Program => package.to_owned(),
+        program::Kind::Fcgi | program::Kind::Listener => section_name(package, program),
+    }
+}

@@ -6,10 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::description::{Described, Description};
-use super::program::Kind;
 use super::unit::{self, Units};
 use super::value::LogFile;
-use super::{fragment, health, section_name};
+use super::{fragment, group_name, health, section_name};
 use crate::configuration::program::{FILE, FORMAT, Fragment, Group, Instance, Programs, Service};
 use crate::debian::snippet::Script;
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
@@ -389,10 +388,7 @@ fn service(
     checks: Vec<Option<crate::configuration::program::Health>>,
 ) -> Service {
     let program = &described.program;
-    let group = match program.kind {
-        Kind::Listener => section_name(package, &program.name),
-        Kind::Program | Kind::Fcgi => package.to_owned(),
-    };
+    let group = group_name(package, program.kind, &program.name);
     let instances = program.processes.iter().zip(checks).enumerate().map(|(index, (process, health))| Instance {
         process: process.name.clone(),
         unit: units.and_then(|units| units.instances.get(index).cloned()),

@@ -217,7 +217,11 @@ impl Writer<'_> {
     /// The process with what is known later in its place.
     fn process(&mut self) -> Option<Process> {
         let program = &self.described.program;
-        let mut names = program::own(&program.name, self.package, Value::Later(HOST));
+        let mut names = program::own(
+            &program.name,
+            &super::group_name(self.package, program.kind, &program.name),
+            Value::Later(HOST),
+        );
         let count = program.processes.len();
         let number = if count > 1 { Value::Later(INSTANCE) } else { Value::Number(program.first) };
         names.insert("process_num".to_owned(), number);
