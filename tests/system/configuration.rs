@@ -425,7 +425,7 @@ fn the_example_serves_as_it_is_configured(suite: Suite) {
     system.until(Duration::from_secs(30), &ask("127.0.0.1:9000"));
     system.fails(1, &ask("127.0.0.1:8000"));
     system.ok("test \"$(stat -c '%U:%G %a' /etc/notes/notes.toml)\" = 'root:notes 640'");
-    system.ok("dpkg -V notes && systemctl is-active notes");
+    system.ok("dpkg -V notes && systemctl is-active notes.target notes.socket notes@0 notes@1");
 }
 
 /// Five files from ten settings, and nothing that is asked.

@@ -22,10 +22,10 @@ fn equipped(suite: Suite) -> Session {
     session.copy_in(notes.deb(), "/fault/first.deb");
     session.copy_in(&repository().join("tests/system/fault-points.py"), "/fault/fault-points.py");
     session.ok("echo 'notes notes/listen string 127.0.0.1:8080' | debconf-set-selections
-        printf '%s\\n' /etc/notes/notes.toml /etc/notes/service.env >/fault/watch
+        printf '%s\\n' /etc/notes/notes.toml /etc/systemd/system/notes.socket.d/listen.conf >/fault/watch
         dpkg-deb -R /fault/first.deb /fault/tree
         sed -i 's/^Version: .*/Version: 1.1/' /fault/tree/DEBIAN/control
-        for template in notes.toml service.env; do
+        for template in notes.toml listen.conf; do
             echo '# The second version.' >>/fault/tree/usr/share/appctl/notes/templates/$template.hbs
         done
         dpkg-deb -Znone -b /fault/tree /fault/second.deb

@@ -216,6 +216,7 @@ pub struct Built {
     pub dir: String,
     /// The packages, on the host.
     pub debs: Vec<PathBuf>,
+    name: String,
     #[allow(dead_code, reason = "for the message of an assertion")]
     pub log: String,
 }
@@ -225,13 +226,21 @@ impl Built {
         let dir = format!("/home/builder/work/{}", source.name);
         let log = source.build_in(&session, &dir).stdout;
         let debs = copy_debs(&session, "/home/builder/work");
-        Built { session, dir, debs, log }
+        Built { session, dir, debs, name: source.name.clone(), log }
     }
 
-    /// The one .deb.
+    /// The .deb called as the source.
     pub fn deb(&self) -> &Path {
-        let debs: Vec<&PathBuf> = self.debs.iter().filter(|deb| !deb.to_string_lossy().contains("-dbgsym_")).collect();
-        assert_eq!(debs.len(), 1, "{debs:?}");
+        self.package(&self.name)
+    }
+
+    /// The .deb of a binary package.
+    pub fn package(&self, name: &str) -> &Path {
+        let is_it = |deb: &&PathBuf| {
+            deb.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&format!("{name}_")))
+        };
+        let debs: Vec<&PathBuf> = self.debs.iter().filter(is_it).collect();
+        assert_eq!(debs.len(), 1, "{name}: {:?}", self.debs);
         debs[0]
     }
 

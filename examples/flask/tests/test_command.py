@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import socket
 import tempfile
 import unittest
 from pathlib import Path
@@ -46,6 +47,15 @@ class CommandTest(unittest.TestCase):
     def test_an_empty_note_is_refused(self):
         self.run_notes("--database", self.database, "init-db")
         self.assertEqual(self.run_notes("--database", self.database, "add", " ")[0], 1)
+
+    def test_a_service_that_is_not_there_is_not_well(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            listen = "%s:%d" % closed.getsockname()
+        file = Path(self.database).with_name("notes.toml")
+        file.write_text(f'listen = "{listen}"\n', encoding="utf-8")
+        status, _, err = self.run_notes("--config", str(file), "check-health")
+        self.assertEqual(status, 1)
+        self.assertIn(listen, err)
 
     def test_a_wrong_command_line_is_refused(self):
         self.assertEqual(self.run_notes()[0], 2)

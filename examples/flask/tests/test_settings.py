@@ -34,6 +34,7 @@ class SettingsTest(unittest.TestCase):
             ("colour = 'red'", "colour"),
             ("database = 7", "database"),
             ("database = 'notes.db'", "absolute"),
+            ("listen = 8000", "listen"),
             ("session_key = 'short'", "session_key"),
             ("database = ", "notes.toml"),
         ):

@@ -1,6 +1,7 @@
-"""The ``notes`` command: check-config, init-db, add, list."""
+"""The ``notes`` command: check-config, check-health, init-db, add, list."""
 
 import argparse
+import http.client
 import sys
 from contextlib import closing
 from importlib.metadata import version
@@ -18,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
         values = settings.load(options.config)
         if options.run is None:
             return 0
+        if options.run is _health:
+            return _health(values)
         with closing(Store(options.database or values.database)) as store:
             return _on(store, options)
     except ValueError as error:
@@ -43,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check-config", help="say whether the configuration is right")
     check.set_defaults(run=None)
+    health = commands.add_parser("check-health", help="ask the service whether it is well")
+    health.set_defaults(run=_health)
     init = commands.add_parser("init-db", help="make the database; an existing one keeps its notes")
     init.set_defaults(run=_init)
     add = commands.add_parser("add", help="add a note")
@@ -51,6 +56,21 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("list", help="list the notes, the newest first")
     show.set_defaults(run=_list)
     return parser
+
+
+def _health(values: settings.Settings) -> int:
+    connection = http.client.HTTPConnection(values.listen, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        reply = connection.getresponse()
+        said = reply.read().decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        print(f"notes: {values.listen}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        connection.close()
+    print(said)
+    return 0 if reply.status == 200 else 1
 
 
 def _init(store: Store, _options: argparse.Namespace) -> int:

@@ -2,10 +2,11 @@
 
 import os
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DEFAULT_FILE = "/etc/notes/notes.toml"
 DEFAULT_DATABASE = "/var/lib/notes/notes.db"
+DEFAULT_LISTEN = "127.0.0.1:8000"
 MINIMUM_KEY = 32
 
 
@@ -16,6 +17,8 @@ class Settings:
     database: str = DEFAULT_DATABASE
     # Signs the session's cookie; without one there are no sessions.
     session_key: str | None = None
+    # HOST:PORT; a socket that systemd passes comes first.
+    listen: str = DEFAULT_LISTEN
 
 
 def load(file: str | None = None) -> Settings:
@@ -26,7 +29,7 @@ def load(file: str | None = None) -> Settings:
     named = file or os.environ.get("NOTES_CONFIG")
     settings = _read(named or DEFAULT_FILE, required=named is not None)
     database = os.environ.get("NOTES_DATABASE") or settings.database
-    return Settings(database=database, session_key=settings.session_key)
+    return replace(settings, database=database)
 
 
 def _read(file: str, required: bool) -> Settings:

@@ -4,6 +4,7 @@ from datetime import datetime, timezone
 
 from sqlalchemy import URL, DateTime, Engine, String, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.schema import CreateTable
 
 MAXIMUM_LENGTH = 4000
 
@@ -35,8 +36,10 @@ class Store:
         event.listen(self.engine, "connect", _configure)
 
     def create_tables(self) -> None:
-        """Makes the tables that are missing; leaves existing ones alone."""
-        Base.metadata.create_all(self.engine)
+        """Makes the tables that are missing; leaves existing ones alone. Several may do so at once."""
+        with self.engine.begin() as connection:
+            for table in Base.metadata.sorted_tables:
+                connection.execute(CreateTable(table, if_not_exists=True))
 
     def count(self) -> int:
         """The number of notes; fails where the database does not answer."""

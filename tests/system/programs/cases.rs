@@ -1,0 +1,138 @@
+//! Cases 4, 5, 6 and 11 of the services: each program starts once, what an
+//! administrator has decided stays so, a program moves between the two managers,
+//! and nothing of it is left at the end.
+
+use super::{LIMIT, ask, booted, starts, system};
+use crate::harness::{Booted, Suite};
+use crate::on_both_suites;
+
+on_both_suites!(
+    case_04_each_program_starts_once_and_what_is_stopped_stays_so,
+    case_04_without_a_manager_nothing_fails_and_nothing_starts,
+    case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines,
+    case_11_programs_move_between_the_backends,
+);
+
+fn case_04_each_program_starts_once_and_what_is_stopped_stays_so(suite: Suite) {
+    let system = booted(suite, &["split", "split-again", "blue", "blue-again"]);
+    system.ok(
+        "printf '[program:other]\\ncommand=sleep 9999\\n' >/etc/supervisor/conf.d/other.conf && supervisorctl update other",
+    );
+    let other = "supervisorctl pid other";
+    let others = system.ok(other).stdout;
+    system.ok("dpkg -i /var/tmp/split.deb <&-");
+    // Serving, and RUNNING, when the installation ends; not later.
+    system.ok(&ask(8000));
+    system.ok("appctl service status beacon && systemctl is-enabled beacon-web.service");
+    system.ok("supervisorctl status beacon:worker | grep RUNNING");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (1, 1));
+    // Case 5: the same of everything under both, and both are the venv's Python.
+    let line = |program: &str| {
+        let text = system.ok(&format!("tail -n1 /var/lib/beacon/starts.{program}")).stdout;
+        text.trim().split_once(' ').unwrap().1.to_owned()
+    };
+    assert_eq!(line("web"), "/usr/lib/beacon/venv /usr/share 0o27 red, % green");
+    assert_eq!(line("web"), line("worker"));
+    // Case 6: it answers under its hardening.
+    system.ok("systemd-analyze security --threshold=15 beacon-web.service");
+    // Code alone, then configuration.
+    system.ok("dpkg -i /var/tmp/split-again.deb <&-");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (2, 2));
+    system.ok("dpkg -i /var/tmp/blue.deb <&-");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (3, 3));
+    assert_eq!(line("worker"), "/usr/lib/beacon/venv /usr/share 0o27 blue, % green");
+    // Stopped stays stopped.
+    system.ok("appctl service stop beacon");
+    system.ok("dpkg -i /var/tmp/blue-again.deb <&-");
+    system.fails(3, "appctl service status beacon");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (3, 3));
+    system.ok("test $(running) = 0");
+    system.ok("appctl service start beacon && appctl service status beacon");
+    assert_eq!(system.ok(other).stdout, others, "another group has restarted");
+    // Disabled stays so over an upgrade and a start of the manager, and stands in the configuration.
+    system.ok("appctl service disable beacon && dpkg -i /var/tmp/blue.deb <&- && systemctl restart supervisor");
+    system.until(LIMIT, "supervisorctl status other | grep RUNNING");
+    system.ok("test $(running) = 0 && ! systemctl is-enabled beacon-web.service");
+    system.ok("grep -A1 'program:beacon_worker' /etc/supervisor/conf.d/*.disabled.conf | grep 'autostart = false'");
+    // The other one alone is allowed again.
+    system.ok("appctl service enable beacon worker && ! systemctl is-enabled beacon-web.service");
+    system.ok("! test -e /etc/beacon/supervisord-disabled.conf");
+    system.ok("appctl service enable beacon && appctl service start beacon && appctl service status beacon");
+    let others = system.ok(other).stdout;
+    // Removed, and another package's file is at fault.
+    system.ok("printf '[program:bad]\\nuser=nobody-at-all\\ncommand=x\\n' >/etc/supervisor/conf.d/bad.conf");
+    system.ok("dpkg -r beacon <&- && test $(running) = 0 && ! test -L /etc/supervisor/conf.d/beacon.conf");
+    system.ok("! supervisorctl status 2>&1 | grep beacon");
+    // With it, an installation ends well, and says so.
+    let said = system.ok("dpkg -i /var/tmp/blue-again.deb <&- 2>&1").stdout;
+    assert!(said.contains("takes no change of group beacon") && said.contains("bad.conf"), "{said}");
+    assert_eq!(system.ok(other).stdout, others);
+    system.ok("rm /etc/supervisor/conf.d/bad.conf && dpkg --purge beacon <&-");
+    system.ok("test $(running) = 0 && ! ls -d /etc/beacon /var/log/beacon /var/cache/beacon /var/lib/appctl/beacon");
+    system.ok("! find /etc/systemd /etc/supervisor /var/lib/systemd/deb-systemd-helper-enabled | grep beacon");
+}
+
+fn case_04_without_a_manager_nothing_fails_and_nothing_starts(suite: Suite) {
+    let session = system(suite, &["split"]);
+    session.ok("dpkg -i /var/tmp/split.deb <&- && test -L /etc/supervisor/conf.d/beacon.conf");
+    session.ok("! test -e /var/lib/beacon/starts.web && appctl service stop beacon");
+    session.ok("test -L /etc/systemd/system/multi-user.target.wants/beacon-web.service");
+    session.ok("dpkg --purge beacon <&- && ! test -L /etc/supervisor/conf.d/beacon.conf && ! test -e /etc/beacon");
+    // policy-rc.d says no to a running one.
+    let system = Booted::new(session);
+    system.ok("printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d");
+    system.until(LIMIT, "supervisorctl status; test $? != 4");
+    system.ok("dpkg -i /var/tmp/split.deb <&- && sleep 2 && ! test -e /var/lib/beacon/starts.web");
+    system.ok("! test -e /var/lib/beacon/starts.worker && dpkg --purge beacon <&- && rm /usr/sbin/policy-rc.d");
+    // supervisord is masked, and then not there at all: what it would run waits.
+    system.ok("systemctl mask --now supervisor && dpkg -i /var/tmp/split.deb <&-");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (1, 0));
+    system.ok("systemctl unmask supervisor && systemctl start supervisor");
+    system.until(LIMIT, "test $(running worker) = 1");
+}
+
+fn case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines(suite: Suite) {
+    let system = booted(suite, &["deaf", "deaf-fails", "dies", "split"]);
+    let said = system.ok("dpkg -i /var/tmp/dies.deb <&- 2>&1").stdout;
+    for name in ["one", "two"] {
+        assert!(said.contains(&format!("'{name}' of package beacon")), "{name}: {said}");
+        assert!(said.contains(&format!("\t{name}: there is no such module")), "{name}: {said}");
+    }
+    let shown = system.fails(3, "appctl service status beacon").stdout;
+    assert!(shown.contains("auto-restart") && (shown.contains("BACKOFF") || shown.contains("FATAL")), "{shown}");
+    let said = system.fails(1, "appctl service restart beacon two 2>&1").stdout;
+    assert!(said.contains("there is no such module"), "{said}");
+    // One that runs and does not serve; at first with a warning, then as a failure of the installation.
+    let said = system.ok("dpkg -i /var/tmp/deaf.deb <&- 2>&1").stdout;
+    assert!(said.contains("'web' of package beacon has started and does not serve"), "{said}");
+    assert!(said.contains("\tweb begins"), "{said}");
+    let output = system.run("dpkg -i /var/tmp/deaf-fails.deb <&- 2>&1");
+    assert!(!output.success(), "{}", output.dump());
+    system.ok("dpkg -s beacon | grep -q 'half-configured'");
+    // Put right by the next version, which dpkg then configures.
+    system.ok("dpkg -i /var/tmp/split.deb <&- && appctl service status beacon");
+    system.ok("test $(running web) = 1 && test $(running worker) = 1 && test $(running) = 2");
+}
+
+fn case_11_programs_move_between_the_backends(suite: Suite) {
+    let system = booted(suite, &["split", "units", "fragment", "three", "one-moved"]);
+    system.ok("dpkg -i /var/tmp/split.deb <&-");
+    system.ok("dpkg -i /var/tmp/units.deb <&-");
+    system.ok("systemctl is-active beacon-worker && ! supervisorctl status 2>&1 | grep beacon");
+    system.ok("! test -L /etc/supervisor/conf.d/beacon.conf && test $(running) = 2");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (2, 2));
+    system.ok("dpkg -i /var/tmp/fragment.deb <&-");
+    system.ok("supervisorctl status beacon:worker beacon:web && test $(running) = 2");
+    system.ok("! systemctl is-active beacon-worker beacon-web && ! find /etc/systemd | grep beacon");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (3, 3));
+    // One of them becomes three, and is not stopped by that.
+    system.ok("dpkg -i /var/tmp/three.deb <&- && supervisorctl status beacon:worker_00 beacon:worker_02 beacon:web");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (4, 6));
+    // One of a group moves, the others stay: it never runs twice.
+    system.ok("dpkg -i /var/tmp/one-moved.deb <&- && appctl service status beacon");
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (5, 9));
+    system.ok("test $(running web) = 1 && test $(running worker) = 3");
+    system.ok("dpkg -i /var/tmp/three.deb <&- && appctl service status beacon");
+    assert_eq!(starts(&system, "web"), 6);
+    system.ok("test $(running web) = 1 && test $(running worker) = 3");
+}
