@@ -226,6 +226,7 @@ impl Check<'_> {
         let at = Location::line(template.file(), used.line);
         let settings = self.description.plain_settings();
         match layer::find(&settings, &used.name) {
+            Err(_) if self.description.is_partial => {}
             Err(fault) => self.faults.push(fault.at(at)),
             Ok(setting) => {
                 if let Some(part) = used.part.as_ref().filter(|_| setting.kind != Kind::Hostport) {

@@ -96,7 +96,7 @@ impl<'a> Package<'a> {
         }
         let (templates, parsed) = templates(context, &description, &mut faults)?;
         let found = check::uses(&description, &parsed);
-        if !check::has_errors(&found) {
+        if !check::has_errors(&found) && !description.is_partial {
             let fixtures = fixtures(context, name, &mut faults)?;
             faults.extend(rendering::trial(&description, &parsed, &fixtures));
         }

@@ -102,6 +102,9 @@ pub struct Description {
     pub links: Vec<Placed<Link>>,
     /// Accounts.
     pub users: Vec<Placed<User>>,
+    /// Whether there are settings that could not be made out: a name that is not
+    /// known may be one of theirs.
+    pub is_partial: bool,
 }
 
 impl Description {
@@ -125,7 +128,8 @@ impl Description {
 /// what could be read.
 pub fn parse(text: &str, file: &Path) -> (Description, Vec<Diagnostic>) {
     let (paragraphs, mut faults) = paragraph::parse(text, file);
-    let mut description = Description { file: file.to_owned(), ..Description::default() };
+    let is_partial = !faults.is_empty();
+    let mut description = Description { file: file.to_owned(), is_partial, ..Description::default() };
     for (index, paragraph) in paragraphs.iter().enumerate() {
         let Some(first) = paragraph.fields().first() else { continue };
         if first.name.eq_ignore_ascii_case("Format") {
@@ -136,7 +140,9 @@ pub fn parse(text: &str, file: &Path) -> (Description, Vec<Diagnostic>) {
         let mut fields = Fields::new(file, paragraph);
         match kind {
             Some("Setting") => {
-                description.settings.extend(setting::read(&mut fields).map(|item| placed(paragraph, item)))
+                let setting = setting::read(&mut fields);
+                description.is_partial |= setting.is_none();
+                description.settings.extend(setting.map(|item| placed(paragraph, item)));
             }
             Some("File") => description.files.extend(path::file(&mut fields).map(|item| placed(paragraph, item))),
             Some("Directory") => {
@@ -145,6 +151,7 @@ pub fn parse(text: &str, file: &Path) -> (Description, Vec<Diagnostic>) {
             Some("Link") => description.links.extend(path::link(&mut fields).map(|item| placed(paragraph, item))),
             Some("User") => description.users.extend(path::user(&mut fields).map(|item| placed(paragraph, item))),
             _ => {
+                description.is_partial = true;
                 let names = || STANZAS.iter().map(|(name, _)| *name);
                 let fault = Diagnostic::error(format!("a stanza cannot begin with field '{}'", first.name));
                 faults.push(fault.at(Location::line(file, first.line)).hint(match nearest(&first.name, names()) {
