@@ -43,10 +43,14 @@ from pathlib import Path
 
 FAULT = Path("/fault")
 SCRIPTS = ("config", "preinst", "postinst", "prerm", "postrm")
-# What changes a file system. openat is counted where it may create.
+# What changes a file system. openat is counted where it may create; not every
+# architecture has all of them, which a question mark tells strace.
 CHANGES = (
-    "openat", "mkdirat", "write", "fchown", "fchownat", "fchmod", "fchmodat", "fsync", "fdatasync", "ftruncate",
-    "rename", "renameat", "renameat2", "unlink", "unlinkat", "linkat", "symlinkat", "utimensat", "copy_file_range",
+    "openat", "mkdirat", "write", "pwrite64", "writev", "fchown", "fchownat", "fchmod", "fchmodat", "fsync",
+    "fdatasync", "ftruncate", "fallocate", "renameat", "renameat2", "unlinkat", "linkat", "symlinkat", "mknodat",
+    "utimensat", "copy_file_range", "sendfile", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "fremovexattr",
+    "?open", "?creat", "?mkdir", "?rmdir", "?rename", "?unlink", "?link", "?symlink", "?mknod", "?truncate", "?chown",
+    "?lchown", "?chmod",
 )
 STARTS = ("clone", "clone3", "fork", "vfork")
 # Where the scenario leaves its traces; times, logs and caches differ by nature.
@@ -203,7 +207,7 @@ def points(found):
             ordinals[call] += 1
             if name != "appctl":
                 yield name, number, arguments, call, ordinals[call]
-            elif call == "openat" and "O_CREAT" not in rest:
+            elif call in ("openat", "open") and "O_CREAT" not in rest:
                 continue
             elif call == "write" and re.match(r"[12], ", rest):
                 continue
@@ -245,6 +249,7 @@ class Scenario:
         watched = (FAULT / "watch").read_text().split()
         with Layer() as layer:
             old = {path: layer.read(path) for path in watched}
+            self.secrets = secrets(layer)
             prepare(layer)
             output = layer.run(start)
             if output.returncode:
@@ -265,7 +270,8 @@ class Scenario:
             log = Path(f"{layer.root}/fault/log/{program}.{number}/trace")
             hit = log.exists() and "killed by SIGKILL" in log.read_text(errors="replace")
             layer.write("/fault/inject", "")
-            kept = secrets(layer)
+            # What was there before, and what the killed run has made, is what there is at the end.
+            kept = secrets(layer) | self.secrets
             second = layer.run(self.end)
             lost = [package for package, text in secrets(layer).items() if kept.get(package, text) != text]
             reader.done = True
