@@ -29,13 +29,14 @@ bench: ## dh_venv against dh_virtualenv, in target/bench/
 	@tools/prepare bench
 	@tools/bench
 
-soak: ## tests too long for check: killed builds, the toolkit built twice, ZEO's seeders
+soak: ## tests too long for check: killed builds and scripts, the toolkit built twice, ZEO's seeders
 	@tools/prepare check
 	@tools/debs $(suite)
 	@tools/as-root env CARGO_HOME=$(target)/cargo-home BUILD_TOOLKIT_DIRECTORY=another/and/longer/place/source \
 	    tools/build-toolkit $(suite) $(target)/soak
 	@for deb in $(target)/debs/$(suite)/*.deb; do cmp $$deb $(target)/soak/$${deb##*/} || exit; done
 	@DH_VENV_KILLS=200 cargo test --locked --test venv sameness::a_build_killed_at_any_moment -- --nocapture
+	@tools/debs bookworm
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','FAULT_EVERY=1']" \
 	    --test system faults::on_bookworm -- --nocapture
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture
