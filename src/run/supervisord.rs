@@ -58,6 +58,7 @@ fn found(context: &Context, package: &str, description: &Description) -> Result<
     let build = &context.build;
     let root = build.temporary_directory(package);
     let mut accounts = BTreeSet::new();
+    let mut sysusers = Vec::new();
     if let Some(path) = pkgfile::path(build, package, "sysusers", VARIANTS)? {
         let text = input::text(&build.directory.join(path))?.unwrap_or_default();
         let lines = text.lines().map(str::split_whitespace);
@@ -68,10 +69,15 @@ fn found(context: &Context, package: &str, description: &Description) -> Result<
         let text = input::text(&build.directory.join(&path))?.unwrap_or_default();
         // Its faults are dh_appconfig's to report.
         let (paragraphs, _) = paragraph::parse(&text, &path);
+        let before = accounts.len();
         accounts.extend(paragraphs.iter().filter_map(|paragraph| paragraph.get("User")).map(paragraph::Field::value));
+        if accounts.len() > before {
+            sysusers.push(format!("{package}-appconfig.conf"));
+        }
     }
     let shipped = |directory: &String| input::is_directory(&inside(&root, directory));
-    Ok(Found { accounts, directories: plan::log_directories(description).into_iter().filter(shipped).collect() })
+    let directories = plan::log_directories(description).into_iter().filter(shipped).collect();
+    Ok(Found { accounts, sysusers, directories })
 }
 
 fn inside(root: &Path, path: &str) -> PathBuf {

@@ -19,6 +19,9 @@ use crate::render::render;
 pub struct Found {
     /// Accounts that other files of the package make.
     pub accounts: BTreeSet<String>,
+    /// Files of sysusers.d whose accounts may not be there yet when this helper's
+    /// directories are made: dh_appconfig's snippet can stand behind ours.
+    pub sysusers: Vec<String>,
     /// Of [`log_directories`], those that the package ships.
     pub directories: BTreeSet<String>,
 }
@@ -311,10 +314,11 @@ impl Planner<'_> {
             .filter_map(|service| service.supervisord.clone())
             .map(|group| group.group)
             .collect();
+        let own = (!self.made().is_empty()).then(|| configuration(self.package)).into_iter();
         Data {
             package: self.package.to_owned(),
             configuration: configuration(self.package),
-            accounts: !self.made().is_empty(),
+            sysusers: own.chain(self.found.sysusers.iter().cloned()).collect(),
             enable: systemd(true),
             known: systemd(false),
             units: self.units(),
@@ -439,7 +443,7 @@ struct Rotated {
 struct Data {
     package: String,
     configuration: String,
-    accounts: bool,
+    sysusers: Vec<String>,
     enable: Vec<String>,
     known: Vec<String>,
     units: Vec<String>,
