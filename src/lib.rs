@@ -18,6 +18,7 @@ pub mod driver;
 pub mod error;
 #[cfg(feature = "helper")]
 pub mod helper;
+pub mod hex;
 #[cfg(feature = "helper")]
 pub mod input;
 pub mod manual;

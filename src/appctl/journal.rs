@@ -16,13 +16,14 @@ use sha2::{Digest, Sha256};
 
 use super::fs::Attributes;
 use crate::configuration::manifest::OnChange;
+use crate::hex::hex;
 
 /// The newest format of the journal that this version knows.
 pub const FORMAT: u32 = 1;
 
 /// SHA-256, in hexadecimal digits.
 pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// What is known of a package.

@@ -28,6 +28,7 @@ use super::store::Store;
 use super::transaction::{self, Besides};
 use crate::configuration::layer::{Effective, OWN, Source};
 use crate::error::{Diagnostic, Error, Result};
+use crate::hex::hex;
 
 /// What someone wants to be different.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -161,7 +162,7 @@ impl<'a> Work<'a> {
             add(format!("{:?} {}", file.attributes, file.overridden).as_bytes());
         }
         add(format!("{:?} {:?}", wanted.directories, wanted.overridden).as_bytes());
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hasher.finalize())
     }
 
     /// Whether the last run had the same inputs, and nothing is left to do.

@@ -12,6 +12,7 @@ use std::path::{Component, Path};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::hex::hex;
 use crate::input::{self, Kind};
 
 /// Length of the header: 64 hexadecimal digits and a new line.
@@ -41,10 +42,6 @@ impl<R: Read> Read for Hashing<R> {
         self.hasher.update(&bytes[..read]);
         Ok(read)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Pack `tree` into `file`, which appears whole or not at all.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::apply;
 use crate::debian::paragraph;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::hex;
+use crate::hex::hex;
 use crate::input::{self, Kind};
 use crate::plan::Process;
 

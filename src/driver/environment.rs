@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::apply;
 use crate::debian::control::Control;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::{digest, hex};
+use crate::helper::venv::distribution::digest;
 use crate::helper::venv::installer::ca_bundle;
+use crate::hex::hex;
 use crate::input::{self, Kind};
 use crate::plan::Process;
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::hex;
+use crate::hex::hex;
 use crate::input;
 use crate::plan::Process;
 

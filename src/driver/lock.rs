@@ -74,16 +74,8 @@ fn settings_of(root: &Path, package: &str, file: Option<&Path>) -> Result<Settin
     let field = paragraphs.first().and_then(|one| one.get("Project"));
     let named: Vec<String> =
         field.into_iter().flat_map(|field| field.words().map(|(_, word)| word.to_owned())).collect();
-    let mut present = Present::default();
-    for directory in named.iter().map(String::as_str).chain(["."]) {
-        let at = root.join(directory);
-        if input::is_file(&at.join("pyproject.toml")) || input::is_file(&at.join("setup.py")) {
-            present.projects.insert(directory.to_owned());
-        }
-        if input::is_file(&at.join("requirements.txt")) {
-            present.requirements.insert(directory.to_owned());
-        }
-    }
+    // The wheelhouse is what the lock will fill: it decides nothing here.
+    let present = Present::find(&named, |name| input::is_file(&root.join(name)), |_| false);
     let pair = file.map(|file| (file, paragraphs.as_slice()));
     let (settings, found) = settings::read(package, pair, &Options::default(), &present);
     faults.extend(found);

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::apply;
 use crate::debian::control::{self, Control};
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::{digest, hex};
+use crate::helper::venv::distribution::digest;
+use crate::hex::hex;
 use crate::input::{self, Kind};
 use crate::plan::Process;
 

@@ -12,13 +12,13 @@ use serde::Serialize;
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result, Severity};
-use crate::helper::venv::distribution::hex;
 use crate::helper::venv::interpreter::Interpreter;
 use crate::helper::venv::lockfile::{self, Source};
 use crate::helper::venv::name::normalise;
 use crate::helper::venv::pyproject::Pyproject;
 use crate::helper::venv::requirements::{self, Target as Asked};
 use crate::helper::venv::settings::{Item, Settings, below};
+use crate::hex::hex;
 use crate::input;
 use crate::plan::Process;
 

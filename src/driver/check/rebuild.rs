@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::error::Result;
-use crate::helper::venv::distribution::hex;
+use crate::hex::hex;
 use crate::input;
 use crate::plan::{Action, Process};
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::interpreter::Interpreter;
 use super::name::normalise;
 use crate::error::{Diagnostic, Error, Result};
+use crate::hex::hex;
 
 /// One distribution to install: nothing about it floats.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -265,14 +266,6 @@ pub fn digest<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update(b"\n");
     }
     hex(&hasher.finalize())
-}
-
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What decides the finished tree besides the distributions.

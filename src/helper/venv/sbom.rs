@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use super::metadata::Metadata;
 use super::name::normalise;
 use crate::error::{Error, Result};
+use crate::hex::hex;
 
 /// One installed distribution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +180,7 @@ fn serial(subject: &Subject<'_>) -> String {
     bytes.copy_from_slice(&digest[..16]);
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&bytes);
     format!("urn:uuid:{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 

@@ -143,6 +143,26 @@ pub struct Present {
     pub wheelhouse: Option<String>,
 }
 
+impl Present {
+    /// What is there in the root and in the `named` directories, as two lookups
+    /// of names relative to the root tell.
+    pub fn find(named: &[String], is_file: impl Fn(&str) -> bool, is_directory: impl Fn(&str) -> bool) -> Self {
+        let mut present = Self::default();
+        for directory in named.iter().map(String::as_str).chain(["."]) {
+            let has = |name: &str| is_file(&format!("{directory}/{name}"));
+            if has("pyproject.toml") || has("setup.py") {
+                present.projects.insert(directory.to_owned());
+            }
+            if has("requirements.txt") {
+                present.requirements.insert(directory.to_owned());
+            }
+        }
+        let wheelhouse = ["debian/wheelhouse", "wheelhouse"].into_iter().find(|name| is_directory(name));
+        present.wheelhouse = wheelhouse.map(str::to_owned);
+        present
+    }
+}
+
 /// What a package's venv shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {

@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 
 use crate::apply::{self, tree};
 use crate::error::Result;
-use crate::helper::venv::distribution::{digest, hex};
+use crate::helper::venv::distribution::digest;
 use crate::helper::venv::place::MTIME;
+use crate::hex::hex;
 use crate::input::{self, Kind};
 use crate::message::Printer;
 use crate::plan::{Action, Plan};

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::{digest, hex};
+use crate::helper::venv::distribution::digest;
 use crate::helper::venv::linkage;
+use crate::hex::hex;
 use crate::input;
 use crate::plan::Process;
 

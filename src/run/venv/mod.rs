@@ -99,7 +99,7 @@ pub fn has_venv(context: &Context, package: &str) -> Result<bool> {
     if pkgfile::find(&context.build, package, "venv")?.is_some() {
         return Ok(true);
     }
-    let present = present(context, &[])?;
+    let present = present(context, &[]);
     let by_default = context.build.binaries.len() == 1 && !any_file(context)?;
     Ok(by_default && (!present.projects.is_empty() || !present.requirements.is_empty()))
 }
@@ -135,7 +135,7 @@ fn requests(context: &Context, options: &Options) -> Result<Vec<Settings>> {
         let mut named: Vec<String> = options.project.clone();
         let field = paragraphs.first().and_then(|paragraph| paragraph.get("Project"));
         named.extend(field.into_iter().flat_map(|field| field.words().map(|(_, word)| word.to_owned())));
-        let present = present(context, &named)?;
+        let present = present(context, &named);
         let pair = file.as_ref().map(|file| (file.path.as_path(), paragraphs.as_slice()));
         let (settings, found) = settings::read(&binary.name, pair, options, &present);
         faults.extend(found);
@@ -186,23 +186,9 @@ fn finished<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T
 }
 
 /// What of the source decides defaults.
-fn present(context: &Context, named: &[String]) -> Result<Present> {
-    let mut present = Present::default();
+fn present(context: &Context, named: &[String]) -> Present {
     let root = &context.directory;
-    for directory in named.iter().map(String::as_str).chain(["."]) {
-        let at = root.join(directory);
-        if input::is_file(&at.join("pyproject.toml")) || input::is_file(&at.join("setup.py")) {
-            present.projects.insert(directory.to_owned());
-        }
-        if input::is_file(&at.join("requirements.txt")) {
-            present.requirements.insert(directory.to_owned());
-        }
-    }
-    present.wheelhouse = ["debian/wheelhouse", "wheelhouse"]
-        .into_iter()
-        .find(|name| input::is_directory(&root.join(name)))
-        .map(str::to_owned);
-    Ok(present)
+    Present::find(named, |name| input::is_file(&root.join(name)), |name| input::is_directory(&root.join(name)))
 }
 
 /// The finished venv, as it was read.

@@ -7,13 +7,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::apply;
 use crate::error::{Diagnostic, Location, Result};
-use crate::helper::venv::distribution::{self, Distribution, digest, hex};
+use crate::helper::venv::distribution::{self, Distribution, digest};
 use crate::helper::venv::installer::{self, BuildEnvironment};
 use crate::helper::venv::interpreter::WheelName;
 use crate::helper::venv::name::normalise;
 use crate::helper::venv::pyproject::Pyproject;
 use crate::helper::venv::settings::{Item, below};
 use crate::helper::venv::version;
+use crate::hex::hex;
 use crate::input::{self, Kind};
 use crate::plan::{Action, Plan, Process};
 
