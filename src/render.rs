@@ -33,6 +33,15 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("venv/preinst.sh", include_str!("../share/templates/venv/preinst.sh.hbs")),
     ("venv/pyvenv.cfg", include_str!("../share/templates/venv/pyvenv.cfg.hbs")),
     ("venv/stand-in.sh", include_str!("../share/templates/venv/stand-in.sh.hbs")),
+    ("zeoclient/deploy.ini", include_str!("../share/templates/zeoclient/deploy.ini.hbs")),
+    ("zeoclient/grok.conf", include_str!("../share/templates/zeoclient/grok.conf.hbs")),
+    ("zeoclient/postrm.sh", include_str!("../share/templates/zeoclient/postrm.sh.hbs")),
+    ("zeoclient/site-grok.zcml", include_str!("../share/templates/zeoclient/site-grok.zcml.hbs")),
+    ("zeoclient/site-zope.zcml", include_str!("../share/templates/zeoclient/site-zope.zcml.hbs")),
+    ("zeoclient/start.sh", include_str!("../share/templates/zeoclient/start.sh.hbs")),
+    ("zeoclient/zodb.conf", include_str!("../share/templates/zeoclient/zodb.conf.hbs")),
+    ("zeoclient/zope.conf", include_str!("../share/templates/zeoclient/zope.conf.hbs")),
+    ("zeoclient/zope.ini", include_str!("../share/templates/zeoclient/zope.ini.hbs")),
 ];
 
 /// The template `name` with the values of `data`.

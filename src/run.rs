@@ -10,6 +10,8 @@ pub mod appconfig;
 pub mod supervisord;
 #[cfg(feature = "venv")]
 pub mod venv;
+#[cfg(feature = "zeoclient")]
+pub mod zeoclient;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -15,12 +15,12 @@ use std::process::Command as Process;
 use clap::{Command, CommandFactory};
 use clap_complete::{Generator, Shell};
 use deb_build_app::helper::venv::{cli::Options, settings};
-use deb_build_app::helper::{appconfig, supervisord};
+use deb_build_app::helper::{appconfig, supervisord, zeoclient};
 use deb_build_app::manual;
 use deb_build_app::run::venv::place;
 
 /// Each program, and the spelling with a hyphen that it answers to.
-fn commands() -> [(&'static str, &'static str, Command); 6] {
+fn commands() -> [(&'static str, &'static str, Command); 7] {
     [
         ("appctl", "appctl", deb_build_app::appctl::cli::command()),
         ("dh_appconfig", "dh-appconfig", deb_build_app::cli::command::<appconfig::cli::Options>("dh_appconfig")),
@@ -31,6 +31,7 @@ fn commands() -> [(&'static str, &'static str, Command); 6] {
         ),
         ("deb-build-app", "deb-build-app", deb_build_app::driver::cli::Arguments::command()),
         ("dh_venv", "dh-venv", deb_build_app::cli::command::<Options>("dh_venv")),
+        ("dh_zeoclient", "dh-zeoclient", deb_build_app::cli::command::<zeoclient::cli::Options>("dh_zeoclient")),
         ("dh_venv_place", "dh-venv-place", deb_build_app::cli::command::<place::Options>("dh_venv_place")),
     ]
 }
@@ -94,6 +95,19 @@ fn every_field_type_and_escaper_of_configuration_has_its_paragraph() {
     let (section, _) = section.split_once("\n.SH ").unwrap();
     for (name, _) in appconfig::description::ESCAPES {
         assert!(section.contains(name), "dh_appconfig(1) does not explain the escaper {name}");
+    }
+}
+
+#[test]
+fn every_field_of_a_zeo_client_has_its_paragraph() {
+    let text = page("dh_zeoclient").replace("\\-", "-");
+    for (first, fields) in zeoclient::description::FIELDS {
+        for field in std::iter::once(&first).chain(fields) {
+            assert!(
+                text.contains(&format!(".TP\n.B {field}:\n")),
+                "dh_zeoclient(1) does not explain the field {field}"
+            );
+        }
     }
 }
 

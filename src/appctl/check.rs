@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LINES: usize = 20;
 
 /// Where the programs of a check are looked for.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What a check said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn child(machine: &Machine, accounts: &Accounts, user: &User, command: &str, dir
 }
 
 /// The command that becomes the user: setpriv(1), in another root chroot(8).
-fn as_user(machine: &Machine, accounts: &Accounts, user: &User) -> Vec<OsString> {
+pub fn as_user(machine: &Machine, accounts: &Accounts, user: &User) -> Vec<OsString> {
     if !machine.is_root {
         return Vec::new();
     }

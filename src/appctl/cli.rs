@@ -34,6 +34,9 @@ pub enum Command {
     /// Take care of a package's services
     #[command(subcommand, arg_required_else_help = true)]
     Service(Service),
+    /// Take care of a database on a ZEO server
+    #[command(subcommand, arg_required_else_help = true)]
+    Bootstrap(Bootstrap),
     /// Do the part of a maintainer script; called by generated scripts alone
     #[command(hide = true)]
     Maint(Maint),
@@ -133,6 +136,55 @@ pub struct Programs {
     pub package: String,
     /// One of its programs; all of them where it is left out
     pub program: Option<String>,
+}
+
+/// `appctl bootstrap …`
+#[derive(Debug, Subcommand)]
+pub enum Bootstrap {
+    /// Show the servers, the first administrator and the version of the data
+    Status {
+        /// The package
+        package: String,
+    },
+    /// Make the first administrator now, where the database has none
+    Run {
+        /// The package
+        package: String,
+    },
+    /// Delete the first password from this machine
+    Ack {
+        /// The package
+        package: String,
+    },
+    /// Give the administrator a new password, or make one anew
+    ResetAdmin {
+        /// The package
+        package: String,
+        /// Read the password from standard input instead of making one
+        #[arg(long)]
+        stdin: bool,
+    },
+    /// Bring the data to this version
+    Upgrade {
+        /// The package
+        package: String,
+        /// Also after an upgrade that was interrupted or has failed
+        #[arg(long)]
+        again: bool,
+    },
+}
+
+impl Bootstrap {
+    /// The package that it is about.
+    pub fn package(&self) -> &str {
+        match self {
+            Self::Status { package }
+            | Self::Run { package }
+            | Self::Ack { package }
+            | Self::ResetAdmin { package, .. }
+            | Self::Upgrade { package, .. } => package,
+        }
+    }
 }
 
 /// `appctl maint`

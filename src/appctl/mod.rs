@@ -7,6 +7,7 @@
 //! [`transaction`], [`check`] and [`service`] put them together. See appctl(1).
 
 pub mod accounts;
+pub mod bootstrap;
 pub mod check;
 pub mod cli;
 pub mod complete;
@@ -150,6 +151,7 @@ fn run(machine: &Machine, command: Command) -> Result<Ending> {
             each(machine, package, |machine, package| alter(machine, package, &Change::default()))
         }
         Command::Service(service) => serve(machine, &service),
+        Command::Bootstrap(command) => bootstrap::run(machine, &command),
         Command::Maint(call) => maint::run(machine, &call),
         Command::Words { word } => words(machine, &word),
     }
@@ -276,11 +278,15 @@ fn from_stdin(set: &cli::Set) -> Result<(String, String)> {
                 .hint("write the setting's name alone"),
         ));
     }
+    Ok((key.clone(), from_stdin_text()?))
+}
+
+/// Standard input, without the line's end.
+fn from_stdin_text() -> Result<String> {
     let mut text = String::new();
     let read = std::io::stdin().take(LONGEST_VALUE).read_to_string(&mut text);
     read.map_err(|error| Error::failed(format!("cannot read the value from standard input: {error}")))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    Ok((key.clone(), text.to_owned()))
+    Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
 /// Take a value into the change, if its setting's type accepts it.
@@ -506,19 +512,23 @@ fn status(machine: &Machine, package: &str) -> Result<Ending> {
     let prepared = work.prepare()?;
     let reports = &prepared.decision.reports;
     let waiting = &work.journal.changed;
-    let is_well = !interrupted && waiting.is_empty() && prepared.decision.is_nothing();
+    let storages = bootstrap::storages(machine, package)?;
+    let is_reachable = storages.as_ref().is_none_or(bootstrap::is_reachable);
+    let is_applied = !interrupted && waiting.is_empty() && prepared.decision.is_nothing();
+    let is_well = is_applied && is_reachable;
     if machine.json {
         let services: Vec<_> =
             waiting.iter().map(|(program, note)| json!({"program": program, "waits-for": note.need})).collect();
-        let parts = [
+        let mut parts = vec![
             ("files", report::files(reports)),
             ("services", services.into()),
             ("interrupted", interrupted.into()),
             ("degraded", (!is_well).into()),
         ];
+        parts.extend(storages.map(|mut json| ("storages", json["storages"].take())));
         machine.printer.output(&report::object(package, parts));
     } else {
-        let mut text = format!("{package}: {}\n", if is_well { "up to date" } else { "not up to date" });
+        let mut text = format!("{package}: {}\n", if is_applied { "up to date" } else { "not up to date" });
         if interrupted {
             text += "  a run was interrupted; 'appctl config apply' goes on with it\n";
         }
@@ -527,6 +537,9 @@ fn status(machine: &Machine, package: &str) -> Result<Ending> {
         }
         for (program, note) in waiting {
             text += &format!("  {}\n", report::waiting(program, note));
+        }
+        for line in storages.iter().flat_map(bootstrap::servers) {
+            text += &format!("  {line}\n");
         }
         machine.printer.output(&text);
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -61,6 +61,11 @@ impl Ended {
 
 /// Run a child to its end, or to its limit.
 pub fn run(child: &Child) -> Result<Ended> {
+    run_with(child, None)
+}
+
+/// [`run`] with a standard input that a pipe can hold.
+pub fn run_with(child: &Child, input: Option<&[u8]>) -> Result<Ended> {
     let Some((program, arguments)) = child.words.split_first() else {
         return Err(Error::failed("an empty command cannot be run"));
     };
@@ -68,6 +73,17 @@ pub fn run(child: &Child) -> Result<Ended> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(cannot)?;
     // Our end alone: a child does not expect that its output cannot be written now.
     fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot)?;
+    let stdin = match input {
+        Some(input) => {
+            let (given, mut giver) =
+                pipe2(OFlag::O_CLOEXEC).map(|(read, write)| (read, File::from(write))).map_err(cannot)?;
+            // Nobody reads yet: what does not fit is a fault, not a wait without end.
+            fcntl(&giver, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(cannot)?;
+            giver.write_all(input).map_err(|error| cannot(errno(&error)))?;
+            Stdio::from(given)
+        }
+        None => Stdio::null(),
+    };
     let again = writer.try_clone().map_err(|error| cannot(errno(&error)))?;
     let mut command = Command::new(program);
     command
@@ -75,7 +91,7 @@ pub fn run(child: &Child) -> Result<Ended> {
         .env_clear()
         .envs(&child.environment)
         .current_dir(&child.directory)
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(again)
         .stderr(writer)
         .process_group(0);

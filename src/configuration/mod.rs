@@ -6,6 +6,7 @@
 //! from the build to the machine. Text and values only: no file is read or
 //! written here.
 
+pub mod bootstrap;
 pub mod escape;
 pub mod layer;
 pub mod manifest;

@@ -10,6 +10,7 @@
 pub mod arch;
 pub mod build;
 pub mod compat;
+pub mod contribution;
 pub mod control;
 pub mod environment;
 pub mod field;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::apply;
 use crate::debian::pkgfile::{self, Variants};
-use crate::debian::{paragraph, snippet, substvars};
+use crate::debian::{contribution, paragraph, snippet, substvars};
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::supervisord::cli::Options;
 use crate::helper::supervisord::description::{self, Description};
@@ -44,14 +44,25 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
 fn outcome(context: &Context, package: &str) -> Result<Option<Outcome>> {
     let build = &context.build;
     // The text as it is: `${PORT}` in it is no substitution of debhelper's.
-    let Some(path) = pkgfile::path(build, package, "supervisord", VARIANTS)? else { return Ok(None) };
-    let text = input::text(&build.directory.join(&path))?.unwrap_or_default();
-    let (description, faults) = description::read(package, &text, &path);
+    let path = pkgfile::path(build, package, "supervisord", VARIANTS)?;
+    let Some(source) = contribution::join(build, package, "supervisord", path)? else { return Ok(None) };
+    let (description, mut faults) = description::read(package, &source.text, &source.path);
     if !faults.is_empty() {
+        source.locate(&mut faults);
         return Err(Error::Failed(faults));
     }
     let found = found(context, package, &description)?;
-    plan::plan(package, &description, &path, &found).map(Some)
+    match plan::plan(package, &description, &source.path, &found) {
+        Ok(mut outcome) => {
+            source.locate(&mut outcome.warnings);
+            Ok(Some(outcome))
+        }
+        Err(Error::Failed(mut faults)) => {
+            source.locate(&mut faults);
+            Err(Error::Failed(faults))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn found(context: &Context, package: &str, description: &Description) -> Result<Found> {
@@ -65,14 +76,14 @@ fn found(context: &Context, package: &str, description: &Description) -> Result<
         let names = lines.filter_map(|mut words| words.next().filter(|kind| kind.starts_with('u')).and(words.next()));
         accounts.extend(names.map(|name| name.trim_matches('"').to_owned()));
     }
-    if let Some(path) = pkgfile::path(build, package, "appconfig", VARIANTS)? {
-        let text = input::text(&build.directory.join(&path))?.unwrap_or_default();
+    let path = pkgfile::path(build, package, "appconfig", VARIANTS)?;
+    if let Some(source) = contribution::join(build, package, "appconfig", path)? {
         // Its faults are dh_appconfig's to report.
-        let (paragraphs, _) = paragraph::parse(&text, &path);
+        let (paragraphs, _) = paragraph::parse(&source.text, &source.path);
         let before = accounts.len();
         accounts.extend(paragraphs.iter().filter_map(|paragraph| paragraph.get("User")).map(paragraph::Field::value));
         if accounts.len() > before {
-            sysusers.push(format!("{package}-appconfig.conf"));
+            sysusers.push(contribution::appconfig_file(package));
         }
     }
     let shipped = |directory: &String| input::is_directory(&inside(&root, directory));

@@ -242,12 +242,27 @@ fn plain_tree(root: &Path) -> Result<Tree, String> {
     Ok(found)
 }
 
+/// Python modules that programs install as they are, by contents: a case names them.
+fn shipped() -> &'static BTreeMap<Vec<u8>, String> {
+    static SHIPPED: std::sync::OnceLock<BTreeMap<Vec<u8>, String>> = std::sync::OnceLock::new();
+    SHIPPED.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("share/python");
+        let files = plain_tree(&root).expect("share/python is read");
+        let named = files.into_iter().filter_map(|(path, entry)| match entry {
+            Entry::File { bytes, .. } => Some((bytes, format!("share/python/{}", path.display()))),
+            Entry::Link(_) => None,
+        });
+        named.collect()
+    })
+}
+
 fn tree(root: &Path, place: &Workplace) -> Result<Tree, String> {
     let mut found = plain_tree(root)?;
     for entry in found.values_mut() {
-        if let Entry::File { bytes, .. } = entry
-            && let Ok(text) = std::str::from_utf8(bytes)
-        {
+        let Entry::File { bytes, .. } = entry else { continue };
+        if let Some(name) = shipped().get(bytes) {
+            *bytes = format!("@FILE {name}@\n").into_bytes();
+        } else if let Ok(text) = std::str::from_utf8(bytes) {
             *bytes = place.name(text).into_bytes();
         }
     }

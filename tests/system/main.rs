@@ -20,4 +20,5 @@ mod programs;
 mod smoke;
 mod sources;
 mod toolkit;
+mod zeo_client;
 mod zeo_server;

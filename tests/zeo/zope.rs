@@ -22,7 +22,8 @@ fn example() -> PathBuf {
 
 /// A template with its variables replaced.
 fn render(name: &str, values: &[(&str, &str)]) -> String {
-    let mut text = std::fs::read_to_string(example().join("debian/zeoclient").join(name)).expect("the template");
+    let mut text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zeo/zope").join(name))
+        .expect("the template");
     for (variable, value) in values {
         text = text.replace(&format!("{{{{{variable}}}}}"), value);
     }

@@ -29,10 +29,13 @@ Arguments = argparse.Namespace
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
     # No password in a core file.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     arguments = _parser().parse_args(words)
     run: Callable[[Configuration, Arguments], int] = arguments.run
     try:
+        if arguments.command == "check-password":
+            # It is looked at before the first configuration is written.
+            return _check_password(arguments)
         return run(configuration.read(arguments.config), arguments)
     except Fault as fault:
         print(f"zeoclient: error: {fault}", file=sys.stderr)
@@ -45,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="zeoclient", description="What a ZEO client needs beside its own start.")
     parser.add_argument("--config", required=True, metavar="FILE", help="the configuration, TOML")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     def add(name: str, run: Callable[[Configuration, Arguments], int], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
@@ -56,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     def add_timeout(command: argparse.ArgumentParser) -> None:
         command.add_argument("--timeout", type=_seconds, default=probe.TIMEOUT, metavar="SECONDS", help="for all of it (3)")
 
+    def add_password(command: argparse.ArgumentParser) -> None:
+        source = command.add_mutually_exclusive_group()
+        source.add_argument("--password-fd", type=int, metavar="N", help="read the password from this descriptor")
+        source.add_argument("--password-file", metavar="FILE", help="read it from this file, of mode 0600")
+
     command = add("probe", _probe, "ask the servers what state they are in")
     command.add_argument("--plugin", action="store_true", help="answer as a monitoring plugin")
     command.add_argument("--storage", metavar="NAME", help="this storage of the configuration only")
@@ -65,15 +73,24 @@ def _parser() -> argparse.ArgumentParser:
         ("seed", _seed, "make the first administrator, where the storage has none"),
         ("reset-admin", _reset, "give the administrator a new password"),
     ):
-        command = add(name, run, text)
-        source = command.add_mutually_exclusive_group()
-        source.add_argument("--password-fd", type=int, metavar="N", help="read the password from this descriptor")
-        source.add_argument("--password-file", metavar="FILE", help="read it from this file, of mode 0600")
+        add_password(add(name, run, text))
     add("ack", _acknowledge, "delete the file with the first password")
     command = add("upgrade", _upgrade, "run the upgrade, once per storage and version")
     command.add_argument("--again", action="store_true", help="also after an interrupted or failed one")
     command.add_argument("--wait", type=_seconds, default=600.0, metavar="SECONDS", help="for another node (600)")
     command.add_argument("--silence", type=_seconds, default=30.0, metavar="SECONDS", help="of a dead node (30)")
+    add("check", _check, "read the configuration, and nothing else")
+    add_password(add("check-password", _check, "look whether a password can be the administrator's"))
+    command = add("prepare", _prepare, "make the first administrator and run the upgrade, before an instance starts")
+    command.add_argument("instance", type=int, metavar="NUMBER", help="of the instance, from 0 on")
+    add_password(command)
+    command = add("serve", _serve, "become the server of an instance")
+    command.add_argument("instance", type=int, metavar="NUMBER", help="of the instance, from 0 on")
+    command.add_argument("--prepare", action="store_true", help="prepare it, and keep trying where the server is away")
+    add_password(command)
+    command = add("health", _health, "tell whether an instance serves, and if not, why")
+    command.add_argument("instance", type=int, metavar="NUMBER", help="of the instance, from 0 on")
+    add_timeout(command)
     add_timeout(add("status", _status, "tell the state of servers, administrator and upgrade"))
     return parser
 
@@ -134,6 +151,49 @@ def _reset(config: Configuration, arguments: Arguments) -> int:
     outcome = bootstrap.reset(config, password.obtain(arguments.password_fd, arguments.password_file))
     user = bootstrap.wanted(config).user
     return _tell_outcome(config, arguments, outcome, f"'{user}' has a new password, which is in {outcome.file}")
+
+
+def _check(config: Configuration, arguments: Arguments) -> int:
+    if arguments.json:
+        _print_json(config, {"storages": [storage.name for storage in config.storages]})
+    return 0
+
+
+def _check_password(arguments: Arguments) -> int:
+    from . import password
+
+    password.obtain(arguments.password_fd, arguments.password_file)
+    return 0
+
+
+def _prepare(config: Configuration, arguments: Arguments) -> int:
+    from . import instance, password
+
+    instance.prepare(
+        config, arguments.instance, lambda: password.obtain(arguments.password_fd, arguments.password_file), False
+    )
+    return _check(config, arguments)
+
+
+def _serve(config: Configuration, arguments: Arguments) -> int:
+    from . import instance, password
+
+    if arguments.prepare:
+        instance.prepare(
+            config, arguments.instance, lambda: password.obtain(arguments.password_fd, arguments.password_file), True
+        )
+    instance.serve(config, arguments.instance)
+
+
+def _health(config: Configuration, arguments: Arguments) -> int:
+    from . import health
+
+    answer = health.check(config, arguments.instance, arguments.timeout)
+    if arguments.json:
+        _print_json(config, {"answer": answer})
+    else:
+        print(answer)
+    return 0
 
 
 def _tell_outcome(config: Configuration, arguments: Arguments, outcome: Any, text: str) -> int:

@@ -18,10 +18,10 @@ from typing import Any
 
 from persistent.mapping import PersistentMapping
 
-from . import database, probe
+from . import database, upgrade
 from .configuration import Bootstrap, Configuration
 from .database import Root
-from .errors import Fault, TryLater
+from .errors import Fault
 from .frameworks import framework
 from .password import Vault
 
@@ -50,11 +50,12 @@ def seed(configuration: Configuration, password: str) -> Outcome:
     happened, or the next run finds what has.
     """
     bootstrap = wanted(configuration)
-    reachable(configuration)
+    database.reachable(configuration)
     vault = Vault(configuration.state)
     claim = secrets.token_hex(16)
 
     def look_or_add(root: Root) -> tuple[str, str, bool]:
+        upgrade.mark_new(root, configuration)
         if MARKER in root:
             marker = root[MARKER]
             return marker["state"], marker["claim"], False
@@ -77,7 +78,7 @@ def seed(configuration: Configuration, password: str) -> Outcome:
 def reset(configuration: Configuration, password: str) -> Outcome:
     """Give the administrator a new password, or make one anew."""
     bootstrap = wanted(configuration)
-    reachable(configuration)
+    database.reachable(configuration)
     vault = Vault(configuration.state)
     claim = secrets.token_hex(16)
 
@@ -111,18 +112,6 @@ def wanted(configuration: Configuration) -> Bootstrap:
     if configuration.bootstrap is None:
         raise Fault("the configuration has no [bootstrap]: this package makes no administrator")
     return configuration.bootstrap
-
-
-def reachable(configuration: Configuration) -> None:
-    """Nothing, where the main storage answers."""
-    storage = configuration.main
-    best = probe.storage(storage, probe.TIMEOUT)[0]
-    if best.result.answers:
-        return
-    message = f"the storage '{storage.name}': {best.result.word}: {best.detail}"
-    if best.result in (probe.Result.UNREACHABLE, probe.Result.MUTE):
-        raise TryLater(message, "is the ZEO server running, and does it listen where this client looks for it?")
-    raise Fault(message, "correct the storage's servers, name or TLS settings")
 
 
 def _mark(root: Root, configuration: Configuration, state: str, claim: str) -> None:

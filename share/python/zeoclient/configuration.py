@@ -27,6 +27,14 @@
     version = "1.2"
     command = ["/usr/lib/notes/venv/bin/notes", "evolve"]
     restartable = false
+    new-storage = "run"                 # or "skip": a storage without any data has this version
+
+    [server]                            # absent: other means start the application
+    command = ["/usr/lib/notes/venv/bin/runwsgi", "/etc/notes/zope.ini", "host={host}", "port={port}"]
+    listen = ["127.0.0.1:8080"]         # one for each instance
+    cache = "/var/cache/notes"
+    runtime = "/run/notes"
+    health = "/health"                  # absent: any page that is no error of the server's
 
 It holds no secret. The storage mounted at ``/`` is the one that has the
 administrator and the record of upgrades.
@@ -112,6 +120,18 @@ class Upgrade:
     version: str
     command: tuple[str, ...]
     restartable: bool = False
+    skip_new: bool = False
+
+
+@dataclass(frozen=True)
+class Server:
+    """How the instances are started, and where they listen."""
+
+    command: tuple[str, ...]
+    listen: tuple[Address, ...]
+    cache: str
+    runtime: str
+    health: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +143,7 @@ class Configuration:
     storages: tuple[Storage, ...]
     bootstrap: Bootstrap | None = None
     upgrade: Upgrade | None = None
+    server: Server | None = None
 
     @property
     def main(self) -> Storage:
@@ -154,6 +175,7 @@ def from_table(table: Mapping[str, Any], path: str) -> Configuration:
         storages=tuple(_storage(_Table(one, f"{path}, storage")) for one in top.take("storage", list)),
         bootstrap=_bootstrap(top.table("bootstrap")),
         upgrade=_upgrade(top.table("upgrade")),
+        server=_server(top.table("server")),
     )
     top.done()
     if not os.path.isabs(configuration.state):
@@ -278,11 +300,41 @@ def _upgrade(table: _Table | None) -> Upgrade | None:
         version=table.take("version", str),
         command=tuple(command),
         restartable=table.take("restartable", bool, False),
+        skip_new=_choice(table, "new-storage", ("run", "skip")) == "skip",
     )
     table.done()
-    if not command or not all(isinstance(word, str) for word in command):
-        raise Usage(f"{table.place}: command is not a list of words")
+    _require_words(table, "command", command)
     return upgrade
+
+
+def _server(table: _Table | None) -> Server | None:
+    if table is None:
+        return None
+    command, listen = table.take("command", list), table.take("listen", list)
+    server = Server(
+        command=tuple(command),
+        listen=tuple(address(str(one)) for one in listen),
+        cache=table.take("cache", str),
+        runtime=table.take("runtime", str),
+        health=table.take("health", str, "") or None,
+    )
+    table.done()
+    _require_words(table, "command", command)
+    _require_words(table, "listen", listen)
+    return server
+
+
+def _require_words(table: _Table, key: str, words: list[Any]) -> None:
+    if not words or not all(isinstance(word, str) for word in words):
+        raise Usage(f"{table.place}: {key} is not a list of words")
+
+
+def _choice(table: _Table, key: str, words: tuple[str, ...]) -> str:
+    """One of these words; the first one where the key is absent."""
+    word: str = table.take(key, str, words[0])
+    if word not in words:
+        raise Usage(f"{table.place}: {key} is none of {', '.join(words)}")
+    return word
 
 
 def _no_password() -> bytes:

@@ -2,7 +2,8 @@
 
 Knows nothing of what is stored. A server that cannot be reached is TryLater;
 whether a commit that was cut off has happened is for the caller to find out by
-reading again.
+reading again. ZODB is imported where it is used: that takes longer than to find
+out that nobody listens.
 """
 
 from __future__ import annotations
@@ -15,13 +16,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
-import ZEO
-from transaction import TransactionManager
-from ZEO.Exceptions import ClientDisconnected
-from ZODB import DB
-from ZODB.POSException import ConflictError, ReadConflictError, ReadOnlyError
-
-from .configuration import Storage, show
+from . import probe
+from .configuration import Configuration, Storage, show
 from .errors import Fault, TryLater
 
 T = TypeVar("T")
@@ -31,6 +27,18 @@ Root = Any
 LIMIT = 60.0
 
 
+def reachable(configuration: Configuration) -> None:
+    """Nothing, where the main storage answers."""
+    storage = configuration.main
+    best = probe.storage(storage, probe.TIMEOUT)[0]
+    if best.result.answers:
+        return
+    message = f"the storage '{storage.name}': {best.result.word}: {best.detail}"
+    if best.result in (probe.Result.UNREACHABLE, probe.Result.MUTE):
+        raise TryLater(message, "is the ZEO server running, and does it listen where this client looks for it?")
+    raise Fault(message, "correct the storage's servers, name or TLS settings")
+
+
 def transact(storage: Storage, work: Callable[[Root], T], *, note: str, limit: float = LIMIT) -> T:
     """Run `work` on the root in one transaction and commit what it changed.
 
@@ -38,6 +46,8 @@ def transact(storage: Storage, work: Callable[[Root], T], *, note: str, limit: f
     have no effect but on the database. Opening counts as well: the first two
     clients of an empty storage conflict over its root.
     """
+    from ZODB.POSException import ConflictError, ReadConflictError
+
     with _deadline(storage, limit):
         while True:
             try:
@@ -53,6 +63,8 @@ def transact(storage: Storage, work: Callable[[Root], T], *, note: str, limit: f
 
 def look(storage: Storage, work: Callable[[Root], T], *, limit: float = LIMIT) -> T | None:
     """What `work` says of the root; None for an empty storage, which stays empty."""
+    from ZODB.POSException import ConflictError, ReadConflictError, ReadOnlyError
+
     with _deadline(storage, limit):
         while True:
             try:
@@ -67,6 +79,10 @@ def look(storage: Storage, work: Callable[[Root], T], *, limit: float = LIMIT) -
 
 @contextlib.contextmanager
 def _opened(storage: Storage, read_only: bool = False) -> Iterator[Root]:
+    import ZEO
+    from transaction import TransactionManager
+    from ZODB import DB
+
     options: dict[str, Any] = {}
     if storage.tls:
         options = {"ssl": storage.tls.context(), "ssl_server_hostname": storage.tls.server_name}
@@ -100,6 +116,9 @@ def _deadline(storage: Storage, limit: float) -> Iterator[None]:
 
     A request that was sent has no time limit in ZEO; SIGALRM ends the wait.
     """
+    from ZEO.Exceptions import ClientDisconnected
+    from ZODB.POSException import ReadOnlyError
+
     servers = ", ".join(show(server) for server in storage.servers)
 
     def expired(_signal: int, _frame: FrameType | None) -> None:

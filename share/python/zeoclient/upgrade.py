@@ -7,7 +7,9 @@ came, so it is not begun again unless the packager says that it may be
 (``restartable``) or an administrator does (``--again``).
 
 The command finds ``UPGRADE_FROM`` (empty the first time) and ``UPGRADE_TO`` in
-its environment. It runs beside the application of other nodes.
+its environment. It runs beside the application of other nodes. A storage that
+has nothing in it has nothing to upgrade: it may be given the version unseen
+(``new-storage = "skip"``).
 """
 
 from __future__ import annotations
@@ -25,8 +27,7 @@ from typing import Any
 
 from persistent.mapping import PersistentMapping
 
-from . import database
-from .bootstrap import reachable
+from . import database, instance
 from .configuration import Configuration, Upgrade
 from .database import Root
 from .errors import Fault, Interrupted, OlderCode, TryLater
@@ -79,6 +80,13 @@ def read(root: Root) -> Record:
     )
 
 
+def mark_new(root: Root, configuration: Configuration) -> None:
+    """Give a storage without any data this version, where the packager says so."""
+    wanted = configuration.upgrade
+    if wanted is not None and wanted.skip_new and not len(root):
+        root[RECORD] = _record(wanted.version, "", None)
+
+
 def run(configuration: Configuration, *, again: bool = False, wait: float = 600.0, silence: float = SILENCE) -> bool:
     """Bring the main storage to this version. Whether the command ran here.
 
@@ -89,7 +97,7 @@ def run(configuration: Configuration, *, again: bool = False, wait: float = 600.
     wanted = configuration.upgrade
     if wanted is None:
         raise Fault("the configuration has no [upgrade]: nothing runs once per storage")
-    reachable(configuration)
+    database.reachable(configuration)
     until = time.monotonic() + wait
     lock = _lock(configuration, until)
     try:
@@ -140,6 +148,7 @@ def _claim(
     since = time.monotonic()
 
     def attempt(root: Root) -> tuple[Record, bool]:
+        mark_new(root, configuration)
         record = read(root)
         running = record.running
         _refuse_older(record, wanted)
@@ -172,6 +181,8 @@ def _claim(
 
 def _carry_out(configuration: Configuration, wanted: Upgrade, claim: _Claim, lock: int, beat: float) -> None:
     environment = {**os.environ, "UPGRADE_FROM": claim.version, "UPGRADE_TO": wanted.version}
+    if configuration.server is not None:
+        environment[instance.CACHE] = instance.cache(configuration.server, "upgrade")
     # The command ends with this process: else nobody would count its pulse.
     words = ["setpriv", "--pdeathsig", "TERM", "--", *wanted.command]
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, env=environment, pass_fds=(lock,)) as command:

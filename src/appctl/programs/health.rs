@@ -13,13 +13,30 @@ use crate::configuration::program::{Probe, Service};
 /// How long one question may take: this long at most, and where its time is over already, at least.
 const ONE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 
-/// Ask once, for as long as is `left` of the whole time; else what the answer was.
-pub fn ask(machine: &Machine, service: &Service, probe: &Probe, left: Duration) -> Result<(), String> {
+/// What one question came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It serves.
+    Serves,
+    /// It does not, for this reason.
+    Not(String),
+    /// It does not before something else has happened; asking again is of no use.
+    Waits(String),
+}
+
+impl From<Result<(), String>> for Answer {
+    fn from(result: Result<(), String>) -> Self {
+        result.map_or_else(Self::Not, |()| Self::Serves)
+    }
+}
+
+/// Ask once, for as long as is `left` of the whole time.
+pub fn ask(machine: &Machine, service: &Service, probe: &Probe, left: Duration) -> Answer {
     let limit = left.clamp(ONE[0], ONE[1]);
     match probe {
-        Probe::Tcp(address) => connect(address, limit).map(|_| ()),
-        Probe::Unix(path) => UnixStream::connect(path).map(|_| ()).map_err(|error| format!("{path}: {error}")),
-        Probe::Http(url) => http(url, limit),
+        Probe::Tcp(address) => connect(address, limit).map(|_| ()).into(),
+        Probe::Unix(path) => UnixStream::connect(path).map(|_| ()).map_err(|error| format!("{path}: {error}")).into(),
+        Probe::Http(url) => http(url, limit).into(),
         Probe::Command(words) => command(machine, service, words, limit),
     }
 }
@@ -59,7 +76,8 @@ fn http(url: &str, limit: Duration) -> Result<(), String> {
 }
 
 /// As the program's account, with a cleared environment (setpriv(1)).
-fn command(machine: &Machine, service: &Service, words: &[String], limit: Duration) -> Result<(), String> {
+/// Exit status 75 (EX_TEMPFAIL of sysexits(3)) says that it waits for something else.
+fn command(machine: &Machine, service: &Service, words: &[String], limit: Duration) -> Answer {
     let mut all: Vec<OsString> = Vec::new();
     if let Some(user) = service.user.as_ref().filter(|_| machine.is_root) {
         let options = ["setpriv", "--init-groups", "--regid", user, "--reuid", user, "--"];
@@ -69,9 +87,15 @@ fn command(machine: &Machine, service: &Service, words: &[String], limit: Durati
     let path = OsString::from("/usr/local/bin:/usr/bin:/bin");
     let child = Child { words: all, environment: [("PATH".into(), path)].into(), directory: "/".into(), limit };
     match process::run(&child) {
-        Ok(ended) if ended.is_success() => Ok(()),
-        Ok(ended) => Err(format!("{}: {}", words.join(" "), ended.output.lines().next().unwrap_or("it failed"))),
-        Err(error) => Err(error.diagnostics().first().map(ToString::to_string).unwrap_or_default()),
+        Ok(ended) if ended.is_success() => Answer::Serves,
+        Ok(ended) => {
+            let said = ended.output.lines().next().unwrap_or("it failed");
+            match ended.status {
+                Some(75) => Answer::Waits(said.to_owned()),
+                _ => Answer::Not(format!("{}: {said}", words.join(" "))),
+            }
+        }
+        Err(error) => Answer::Not(error.diagnostics().first().map(ToString::to_string).unwrap_or_default()),
     }
 }
 

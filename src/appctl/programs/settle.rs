@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::health;
+use super::health::{self, Answer};
 use crate::appctl::Machine;
-use crate::configuration::program::{Health, Service};
+use crate::configuration::program::{Health, Probe, Service};
 use crate::error::Result;
 
 /// How long a service manager may take until it says that a process runs, beyond
@@ -14,6 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a process without a health check is looked at.
 const PULSE: Duration = Duration::from_millis(100);
+
+/// After this time what a process that is not up has to say counts.
+const SETTLED: Duration = Duration::from_secs(1);
+
+const NOT_UP: &str = "does not say that it is up";
 
 /// A process as its service manager sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,16 +57,29 @@ pub fn watch(
         let mut left = limit.saturating_sub(began.elapsed());
         let why = match (look()?, wait.health) {
             (Life::Ended(why), None) => return Ok(Some(why)),
-            (Life::Ended(why), Some(_)) => why,
-            (Life::Starting, _) => "does not say that it is up".to_owned(),
+            (life @ (Life::Ended(_) | Life::Starting), Some(health)) => {
+                // It may know already that it cannot come up before something else has.
+                let is_command = matches!(health.probe, Probe::Command(_));
+                if is_command && began.elapsed() >= SETTLED {
+                    if let Answer::Waits(why) = health::ask(machine, service, &health.probe, left) {
+                        return Ok(Some(format!("waits: {why}")));
+                    }
+                }
+                match life {
+                    Life::Ended(why) => why,
+                    _ => NOT_UP.to_owned(),
+                }
+            }
+            (Life::Starting, None) => NOT_UP.to_owned(),
             (Life::Up, _) if began.elapsed() < wait.stay => {
                 left = left.min(wait.stay.saturating_sub(began.elapsed()));
                 "does not stay up".to_owned()
             }
             (Life::Up, None) => return Ok(None),
             (Life::Up, Some(health)) => match health::ask(machine, service, &health.probe, left) {
-                Ok(()) => return Ok(None),
-                Err(why) => format!("has started and does not serve: {why}"),
+                Answer::Serves => return Ok(None),
+                Answer::Not(why) => format!("has started and does not serve: {why}"),
+                Answer::Waits(why) => return Ok(Some(format!("waits: {why}"))),
             },
         };
         if began.elapsed() >= limit {
@@ -75,7 +93,7 @@ pub fn watch(
 mod tests {
     use super::*;
     use crate::appctl::fs::Root;
-    use crate::configuration::program::{Choice, OnFailure, Probe};
+    use crate::configuration::program::{Choice, OnFailure};
     use crate::message::Printer;
 
     fn watched(health: Option<&Health>, stay: u64, lives: &[Life]) -> (Option<String>, Duration) {
@@ -119,6 +137,16 @@ mod tests {
         assert_eq!(watched(Some(&command(&["/bin/true"], 5000)), 0, &[ended(), ended(), Life::Up]).0, None);
         let (end, took) = watched(Some(&command(&["/bin/true"], 100)), 0, &[ended()]);
         assert!(end.is_some() && took < Duration::from_secs(3), "{end:?} {took:?}");
+    }
+
+    #[test]
+    fn what_waits_for_something_else_is_not_waited_for() {
+        let waits = command(&["/bin/sh", "-c", "echo the server is away; exit 75"], 60_000);
+        let why = Some("waits: the server is away".to_owned());
+        assert_eq!(watched(Some(&waits), 0, &[Life::Up]).0, why);
+        let (end, took) = watched(Some(&waits), 0, &[Life::Ended("it has ended".to_owned())]);
+        assert_eq!(end, why);
+        assert!(took >= SETTLED && took < Duration::from_secs(10), "{took:?}");
     }
 
     #[test]

@@ -2,12 +2,6 @@
 
 use super::description::Description;
 
-/// Name of the file in sysusers.d and tmpfiles.d; another one than that of
-/// debhelper's own dh_installsysusers and dh_installtmpfiles.
-pub fn file_name(package: &str) -> String {
-    format!("{package}-appconfig.conf")
-}
-
 /// The accounts; `None` where there are none.
 pub fn sysusers(package: &str, description: &Description) -> Option<String> {
     let lines: String = description

@@ -1,6 +1,7 @@
 //! What dh_appconfig puts into a package: the manifest with its templates, the
 //! administrator's documentation, accounts, debconf's files and relations.
 
+use crate::debian::contribution;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -77,7 +78,7 @@ pub fn files(
             target: format!("/usr/share/appctl/{package}/settings.conf").into(),
         });
     }
-    let name = account::file_name(package);
+    let name = contribution::appconfig_file(package);
     if let Some(text) = account::sysusers(package, description) {
         plan.push(write(root.join("usr/lib/sysusers.d").join(&name), &text));
     }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::account;
 use super::debconf::{self, Question};
 use super::description::Description;
+use crate::debian::contribution;
 use crate::error::Result;
 use crate::render::render;
 
@@ -50,7 +50,7 @@ pub fn scripts(package: &str, description: &Description, supervised: bool) -> Re
     let secrets = of(|question| question.secret);
     let data = Data {
         package,
-        sysusers: if description.users.is_empty() { String::new() } else { account::file_name(package) },
+        sysusers: if description.users.is_empty() { String::new() } else { contribution::appconfig_file(package) },
         questions: &questions,
         keys: of(|_| true).join(" "),
         converge: !supervised,

@@ -67,6 +67,11 @@ impl Described {
     pub fn name(&self) -> &str {
         &self.program.name
     }
+
+    /// The account that it works as: `user`, or what it becomes by itself.
+    pub fn account(&self) -> Option<&String> {
+        self.extra.account.as_ref().or(self.program.user.as_ref())
+    }
 }
 
 impl Description {
@@ -290,8 +295,12 @@ impl Reader<'_> {
 
     fn directives(&self, name: &str) -> BTreeMap<String, Vec<Entry>> {
         let about = |section: &&Section| section.parts().0.starts_with("systemd") && section.parts().1 == Some(name);
-        let sections = self.document.sections.iter().filter(about);
-        sections.map(|section| (section.parts().0.to_owned(), section.entries.clone())).collect()
+        let mut all: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        for section in self.document.sections.iter().filter(about) {
+            // As in a unit file, what stands in two sections of one name stands in one.
+            all.entry(section.parts().0.to_owned()).or_default().extend(section.entries.iter().cloned());
+        }
+        all
     }
 
     /// What programs must agree about, and what a backend cannot have.

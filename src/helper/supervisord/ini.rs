@@ -137,7 +137,8 @@ impl Reader<'_> {
         if name == "DEFAULT" {
             self.fault(number, "the section [DEFAULT] would change every package's programs", "write the keys out");
         }
-        if let Some(first) = self.document.sections.iter().find(|section| section.name == name) {
+        let is_unit = name.starts_with("systemd");
+        if let Some(first) = self.document.sections.iter().find(|section| section.name == name && !is_unit) {
             let hint = format!("the first is on line {}: merge the two", first.line);
             self.fault(number, format!("the section [{name}] stands twice"), hint);
         }

@@ -136,7 +136,7 @@ impl Planner<'_> {
 
     /// Accounts that installing the package makes.
     fn made(&self) -> BTreeSet<&str> {
-        let users = self.description.programs.iter().filter_map(|described| described.program.user.as_deref());
+        let users = self.description.programs.iter().filter_map(|described| described.account().map(String::as_str));
         users
             .filter(|user| self.description.header.accounts && !STATIC_ACCOUNTS.contains(user))
             .filter(|user| !user.chars().all(|c| c.is_ascii_digit()) && !self.found.accounts.contains(*user))
@@ -146,7 +146,7 @@ impl Planner<'_> {
     fn accounts(&mut self) {
         for described in &self.description.programs {
             let program = &described.program;
-            let Some(user) = &program.user else {
+            let Some(user) = described.account() else {
                 let warning = Diagnostic::warning(format!("'{}' runs as root", program.name))
                     .at(Location::line(self.file, program.line))
                     .hint("add user = NAME; the account is made at installation");
@@ -196,7 +196,7 @@ impl Planner<'_> {
     /// Names of directories, and whose they are.
     fn directories(&self) -> BTreeMap<String, Option<String>> {
         let of = |described: &Described| {
-            (unit::directories(self.package, self.description, described), described.program.user.clone())
+            (unit::directories(self.package, self.description, described), described.account().cloned())
         };
         self.description.programs.iter().map(of).collect()
     }
@@ -259,7 +259,7 @@ impl Planner<'_> {
     fn rotated(&self) -> Vec<Rotated> {
         let mut all: Vec<Rotated> = Vec::new();
         for described in self.description.programs.iter().filter(|described| described.backend.systemd()) {
-            let user = described.program.user.clone().filter(|user| user != "root");
+            let user = described.account().cloned().filter(|user| user != "root");
             let group = user.as_deref().map(|user| self.group(user).to_owned()).filter(|group| group != "-");
             for stream in described.program.processes.iter().flat_map(|process| &process.streams) {
                 let LogFile::Path(path) = &stream.file else { continue };
@@ -325,7 +325,7 @@ impl Planner<'_> {
             groups: groups.into_iter().collect(),
             users: under_supervisord
                 .clone()
-                .filter_map(|described| described.program.user.clone())
+                .filter_map(|described| described.account().cloned())
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect(),
@@ -414,7 +414,7 @@ fn service(
         start_seconds: program.startsecs,
         stop_seconds: program.stopwaitsecs,
         on_failure: described.extra.on_failure,
-        user: program.user.clone(),
+        user: described.account().cloned(),
         instances: instances.collect(),
         systemd: units.map(|units| crate::configuration::program::Units {
             unit: units.unit.clone(),

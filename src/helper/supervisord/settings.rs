@@ -48,6 +48,8 @@ pub struct Extra {
     pub on_failure: OnFailure,
     /// `notify`
     pub notify: bool,
+    /// `account`: what the program becomes by itself, where it starts as root.
+    pub account: Option<String>,
     /// `description`
     pub description: Option<String>,
     /// `ignore`: keys of supervisord that are given up under systemd, with the line.
@@ -74,7 +76,8 @@ pub struct Socket {
 }
 
 const HEADER_KEYS: [&str; 3] = ["format", "backend", "accounts"];
-const EXTRA_KEYS: [&str; 9] = [
+const EXTRA_KEYS: [&str; 10] = [
+    "account",
     "backend",
     "description",
     "health",
@@ -168,6 +171,8 @@ impl<'a> Reader<'a> {
                 _ => None,
             }),
             notify: self.typed("notify", false, "yes or no", yes_or_no),
+            account: self
+                .typed("account", None, "an account's name", |text| is_word(text).then(|| Some(text.to_owned()))),
             description: self.section.get("description").map(|entry| entry.value.replace('\n', " ")),
             ignore: ignored.into_iter().map(|key| (key, ignore_line)).collect(),
         };

@@ -62,8 +62,8 @@ pub fn whole(package: &str, described: &Described) -> String {
 /// What names the directories that a program owns: the package, and for a program
 /// of another account than the first one's the unit.
 pub fn directories(package: &str, description: &Description, described: &Described) -> String {
-    let first = description.programs.first().map(|first| &first.program.user);
-    if first == Some(&described.program.user) { package.to_owned() } else { format!("{package}-{}", described.name()) }
+    let first = description.programs.first().map(Described::account);
+    if first == Some(described.account()) { package.to_owned() } else { format!("{package}-{}", described.name()) }
 }
 
 /// The hardening that every unit starts from; an exposure of 1.2 by
@@ -253,7 +253,7 @@ impl Writer<'_> {
         for (name, value) in &process.environment {
             set("Environment", quoted(&format!("{name}={value}")));
         }
-        if let Some(user) = &program.user {
+        if let Some(user) = described.account() {
             set("User", user.clone());
         }
         set("UMask", format!("{:04o}", program.umask.unwrap_or(super::fragment::UMASK)));
@@ -346,7 +346,7 @@ impl Writer<'_> {
         let mut mode = None;
         if let Some(ours) = &self.described.socket {
             ours.listen.iter().for_each(|address| set("ListenStream", address.replace('%', "%%")));
-            let user = ours.user.clone().or_else(|| program.user.clone());
+            let user = ours.user.clone().or_else(|| self.described.account().cloned());
             if ours.listen.iter().any(|address| address.starts_with('/')) {
                 user.into_iter().for_each(|user| set("SocketUser", user));
                 ours.group.iter().for_each(|group| set("SocketGroup", group.clone()));
@@ -360,7 +360,7 @@ impl Writer<'_> {
             // systemd.socket(5) knows addresses, no names.
             set("ListenStream", address.replacen("localhost:", "127.0.0.1:", 1));
             if fcgi.address.starts_with("unix://") {
-                let owner = fcgi.owner.as_ref().or(program.user.as_ref());
+                let owner = fcgi.owner.as_ref().or(self.described.account());
                 let (user, group) = owner.map(|owner| owner.split_once(':').unwrap_or((owner, ""))).unwrap_or_default();
                 [("SocketUser", user), ("SocketGroup", group)]
                     .into_iter()

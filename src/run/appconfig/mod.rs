@@ -13,6 +13,7 @@ use crate::apply;
 use crate::configuration::layer::Layer;
 use crate::configuration::manifest::Program;
 use crate::configuration::template::Template;
+use crate::debian::contribution::{self, Joined};
 use crate::debian::control::Binary;
 use crate::debian::pkgfile::{self, Variants};
 use crate::debian::snippet::{self, Script};
@@ -29,6 +30,9 @@ use crate::run::Context;
 /// Where templates and fixtures lie in the source.
 const SOURCE: &str = "debian/appconfig";
 
+/// Where those lie that take the place of dh_zeoclient's.
+const ZEOCLIENT: &str = "debian/zeoclient";
+
 /// The body of dh_appconfig.
 pub fn run(context: &Context, options: Options) -> Result<()> {
     if options.update_po {
@@ -37,8 +41,9 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
     let mut faults = Vec::new();
     let mut packages = Vec::new();
     for binary in context.build.packages() {
-        if let Some((file, text)) = source(context, &binary.name)? {
-            let (package, found) = Package::read(context, binary, &file, &text)?;
+        if let Some(source) = source(context, &binary.name)? {
+            let (package, mut found) = Package::read(context, binary, &source)?;
+            source.locate(&mut found);
             packages.push(package);
             faults.extend(found);
         }
@@ -53,13 +58,12 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
     plans.iter().try_for_each(|plan| apply::plan(plan, &context.printer, context.build.no_act))
 }
 
-/// The .appconfig file of a package and its text. Nothing in it is substituted:
-/// `${…}` may be meant for a template.
-fn source(context: &Context, package: &str) -> Result<Option<(PathBuf, String)>> {
+/// The .appconfig file of a package, with what another helper has contributed.
+/// Nothing in it is substituted: `${…}` may be meant for a template.
+fn source(context: &Context, package: &str) -> Result<Option<Joined>> {
     let variants = Variants { named: true, by_architecture: true };
-    let Some(path) = pkgfile::path(&context.build, package, "appconfig", variants)? else { return Ok(None) };
-    let text = read(context, &path)?.unwrap_or_default();
-    Ok(Some((path, text)))
+    let path = pkgfile::path(&context.build, package, "appconfig", variants)?;
+    contribution::join(&context.build, package, "appconfig", path)
 }
 
 /// The text of a file of the source, named as messages name it.
@@ -81,20 +85,21 @@ struct Package<'a> {
 
 impl<'a> Package<'a> {
     /// The package, and every fault in its files, as they stand there.
-    fn read(context: &Context, binary: &'a Binary, file: &Path, text: &str) -> Result<(Self, Vec<Diagnostic>)> {
+    fn read(context: &Context, binary: &'a Binary, source: &Joined) -> Result<(Self, Vec<Diagnostic>)> {
         let name = binary.name.as_str();
         let root = context.build.temporary_directory(name);
-        let (mut description, mut faults) = description::parse(text, file);
+        let (mut description, mut faults) = description::parse(&source.text, &source.path);
         let shipped = shipped(context, name, &root)?;
         faults.extend(check::stanzas(name, &description, &shipped));
         let variants = Variants { named: true, by_architecture: true };
-        let supervised = pkgfile::path(&context.build, name, "supervisord", variants)?.is_some();
+        let supervised = pkgfile::path(&context.build, name, "supervisord", variants)?.is_some()
+            || contribution::is_there(&context.build, name, "supervisord");
         let mut programs = program::units(name, shipped.keys().map(String::as_str));
         programs.extend(program::supervised(fragments(&root, &shipped)?.iter().map(String::as_str)));
         if !supervised {
             faults.extend(program::resolve(&mut description, &programs));
         }
-        let (templates, parsed) = templates(context, &description, &mut faults)?;
+        let (templates, parsed) = templates(context, name, &description, &mut faults)?;
         let found = check::uses(&description, &parsed);
         if !check::has_errors(&found) && !description.is_partial {
             let fixtures = fixtures(context, name, &mut faults)?;
@@ -206,6 +211,7 @@ fn fragments(root: &Path, shipped: &BTreeMap<String, Shipped>) -> Result<Vec<Str
 /// The texts of the templates by name, and those that could be parsed by the index of their file.
 fn templates(
     context: &Context,
+    package: &str,
     description: &Description,
     faults: &mut Vec<Diagnostic>,
 ) -> Result<(BTreeMap<String, String>, BTreeMap<usize, Template>)> {
@@ -213,8 +219,8 @@ fn templates(
     let mut parsed = BTreeMap::new();
     for (index, placed) in description.files.iter().enumerate() {
         let name = placed.item.template.as_str();
-        let path = Path::new(SOURCE).join(name);
-        let Some(text) = read(context, &path)? else {
+        let (path, text) = template(context, package, name)?;
+        let Some(text) = text else {
             let there = input::names(&context.build.directory.join(SOURCE))?;
             let there: Vec<String> = there.iter().map(|name| name.to_string_lossy().into_owned()).collect();
             let taken = |name: &str| description.files.iter().any(|other| other.item.template == name);
@@ -234,6 +240,19 @@ fn templates(
         texts.insert(name.to_owned(), text);
     }
     Ok((texts, parsed))
+}
+
+/// A template's path and text: the packager's, else the contributed one.
+fn template(context: &Context, package: &str, name: &str) -> Result<(PathBuf, Option<String>)> {
+    let path = Path::new(SOURCE).join(name);
+    for path in
+        [path.clone(), Path::new(ZEOCLIENT).join(name), contribution::templates(&context.build, package).join(name)]
+    {
+        if let Some(text) = read(context, &path)? {
+            return Ok((path, Some(text)));
+        }
+    }
+    Ok((path, None))
 }
 
 /// The values to render with besides the defaults: for every package, and for this one.

@@ -61,8 +61,9 @@ pub fn update(context: &Context) -> Result<()> {
     let mut faults = Vec::new();
     for binary in &context.build.binaries {
         let name = binary.name.as_str();
-        let Some((file, text)) = source(context, name)? else { continue };
-        let (description, found) = description::parse(&text, &file);
+        let Some(source) = source(context, name)? else { continue };
+        let (description, mut found) = description::parse(&source.text, &source.path);
+        source.locate(&mut found);
         faults.extend(found);
         let line = debconf::potfiles_line(name);
         let path = context.build.directory.join(debconf::committed(name));

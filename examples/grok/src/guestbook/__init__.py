@@ -1,0 +1,1 @@
+"""A guest book: everybody reads it, managers write."""

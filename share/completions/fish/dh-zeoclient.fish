@@ -1,0 +1,1 @@
+complete -c dh-zeoclient -w dh_zeoclient
