@@ -10,12 +10,19 @@ umask 022
 mount -t proc proc /proc
 cd "$directory"
 mkdir lower upper work root
+# Root of a user namespace may neither keep the overlay's marks in attributes that
+# are trusted nor mount the sysfs of a network that is not its own.
+marks="" mounts=""
+if [ "$(tr -s ' ' </proc/self/uid_map)" != ' 0 0 4294967295' ]; then
+    marks=,userxattr mounts=--skip=chroot/mount/sys
+fi
 # Packages are unpacked on an overlay that never syncs: dpkg's many fsync calls
 # are most of the time otherwise.
-mount -t overlay image -o lowerdir=lower,upperdir=upper,workdir=work,volatile root 2>/dev/null ||
+mount -t overlay image -o "lowerdir=lower,upperdir=upper,workdir=work,volatile$marks" root 2>/dev/null ||
     mount --bind upper root
 if [ -z "$from" ]; then
-    mmdebstrap --quiet --mode=root --format=directory --variant=minbase --architectures="$arch" \
+    # shellcheck disable=SC2086 # one word or none
+    mmdebstrap $mounts --quiet --mode=root --format=directory --variant=minbase --architectures="$arch" \
         --aptopt="$aptconf" --dpkgopt=force-unsafe-io --include=ca-certificates \
         --skip=cleanup/apt/lists --skip=check/empty "$suite" root "$sources"
     rm -f root/etc/apt/apt.conf.d/99mmdebstrap root/etc/dpkg/dpkg.cfg.d/99mmdebstrap

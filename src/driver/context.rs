@@ -4,7 +4,7 @@
 //! command tells what it is doing. Prints nothing.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use crate::apply;
@@ -25,6 +25,13 @@ pub enum Event {
     Began(String),
     /// A task has ended.
     Ended(String),
+}
+
+/// Whether root is only that of a user namespace (user_namespaces(7)).
+pub fn is_rootless() -> bool {
+    let map = crate::input::text(Path::new("/proc/self/uid_map")).ok().flatten().unwrap_or_default();
+    let words: Vec<&str> = map.split_whitespace().collect();
+    words != ["0", "0", "4294967295"]
 }
 
 /// What every command of the driver works with.
@@ -94,6 +101,15 @@ impl Context<'_> {
         let mut all = self.environment.all().clone();
         all.retain(|name, _| !stray(&name.to_string_lossy()));
         all.insert("LC_ALL".into(), "C.UTF-8".into());
+        // An ordinary user's has no place for chroot, and he may be root of a user namespace.
+        let mut path = all.remove(OsStr::new("PATH")).unwrap_or_default();
+        for place in ["/usr/sbin", "/sbin"].map(Path::new) {
+            if !std::env::split_paths(&path).any(|one| one == place) {
+                path.push(if path.is_empty() { "" } else { ":" });
+                path.push(place);
+            }
+        }
+        all.insert("PATH".into(), path);
         all
     }
 
@@ -125,11 +141,9 @@ impl Context<'_> {
         Error::Failed(faults)
     }
 
-    /// Whether root is only that of a user namespace (user_namespaces(7)).
+    /// Whether root is only that of a user namespace.
     pub fn is_rootless(&self) -> bool {
-        let map = crate::input::text(Path::new("/proc/self/uid_map")).ok().flatten().unwrap_or_default();
-        let words: Vec<&str> = map.split_whitespace().collect();
-        words != ["0", "0", "4294967295"]
+        is_rootless()
     }
 
     /// Debian's name of this machine's architecture.

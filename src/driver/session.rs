@@ -24,6 +24,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pivot_root, sethostname};
 use serde::{Deserialize, Serialize};
 
+use super::context::is_rootless;
 use crate::error::{Diagnostic, Error, Result};
 use crate::plan::Process;
 
@@ -215,7 +216,9 @@ impl Session {
         for name in [format!("{top}/upper"), format!("{top}/work"), "root".to_owned()] {
             make_directory(Path::new(&name))?;
         }
-        let options = format!("lowerdir={},upperdir={top}/upper,workdir={top}/work", lower.join(":"));
+        // Attributes that are trusted are not for root of a user namespace.
+        let marks = if is_rootless() { ",userxattr" } else { "" };
+        let options = format!("lowerdir={},upperdir={top}/upper,workdir={top}/work{marks}", lower.join(":"));
         // Never written back: what is half done is thrown away.
         let volatile = format!("{options},volatile");
         let attempt = |data: &str| mount(Some("session"), "root", Some("overlay"), MsFlags::empty(), Some(data));

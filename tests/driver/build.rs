@@ -1,11 +1,11 @@
 //! `build` and `env`: real sessions on a real system.
 
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::room::{Source, cache};
-use crate::{fails, names, ok, read, sh};
+use crate::{fails, harness, names, ok, read, sh};
 
 /// The files of the systems and build tools that sessions stand on: changes whenever one of them does.
 fn fingerprint(source: &Source) -> String {
@@ -101,6 +101,35 @@ fn every_backend_builds_the_same_package() {
         assert!(log.contains("dpkg-buildpackage"), "{backend}: {log}");
     }
     nothing_left("no process has this word");
+}
+
+/// As root of a user namespace, with ids that /etc/subuid gives; the machine's own stays as it is.
+#[test]
+fn an_ordinary_user_builds_the_same_package() {
+    let source = Source::new("dba-ordinary", &["id -un"]);
+    ok(&mut source.program(&["build"]));
+    let own = read(source.results("dba-ordinary").join("dba-ordinary_1.0_all.deb"));
+    let image = harness::image_directory(harness::Suite::Bookworm, harness::Kind::Run);
+    let work = tempfile::Builder::new().prefix("ordinary-").tempdir_in("/var/tmp").unwrap();
+    let script = format!(
+        "chmod 755 . && cp -r '{}' app && cp '{}' driver && tar -C '{}' --numeric-owner -cf system.tar .
+         echo nobody:100000:65536 >ids && chown -R nobody:nogroup app system.tar . && export HOME=$PWD
+         mount --bind ids /etc/subuid && mount --bind ids /etc/subgid
+         cd app && exec setpriv --reuid=nobody --regid=nogroup --clear-groups env -i HOME=\"$HOME\" PATH=/usr/bin:/bin \\
+             sh -euc '../driver env create bookworm --from ../system.tar && ../driver build'",
+        source.path().display(),
+        env!("CARGO_BIN_EXE_deb-build-app"),
+        image.display()
+    );
+    // unshare keeps the mounts to itself; /etc/subuid must be there to be mounted on.
+    sh(Path::new("/"), "touch /etc/subuid /etc/subgid");
+    let output = Command::new("unshare").args(["--mount", "sh", "-euc", &script]).current_dir(work.path()).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", crate::words(&output));
+    let results = work.path().join("build-area/bookworm/dba-ordinary/1.0/amd64");
+    assert_eq!(own, read(results.join("dba-ordinary_1.0_all.deb")));
+    // Files of the ids of its namespace are removed by whoever has them; here root.
+    sh(Path::new("/"), &format!("rm -rf '{}'/.cache", work.path().display()));
 }
 
 #[test]
