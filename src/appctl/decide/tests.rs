@@ -88,7 +88,8 @@ fn an_administrator_s_owner_and_mode_stay() {
 
 #[test]
 fn what_somebody_else_has_put_there_says_nothing_about_owners() {
-    let theirs = Attributes { uid: 1000, gid: 1000, mode: 0o666 };
+    // Not 1000, which may be whoever runs this test.
+    let theirs = Attributes { uid: 54_321, gid: 54_321, mode: 0o666 };
     let mut snapshot = there("theirs");
     let file = snapshot.files.get_mut(PATH).unwrap();
     (file.attributes, file.is_roots) = (theirs, false);
