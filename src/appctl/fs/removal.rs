@@ -84,7 +84,7 @@ impl Dir {
     }
 
     /// All names in the directory, whatever bytes they are made of.
-    fn entries(&self) -> Result<Vec<OsString>> {
+    pub(super) fn entries(&self) -> Result<Vec<OsString>> {
         let error = |errno| self.error("list", "", errno);
         let again = openat(&self.fd, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
         let mut listing = Listing::from_fd(again.map_err(error)?).map_err(error)?;

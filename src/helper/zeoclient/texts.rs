@@ -35,7 +35,6 @@ pub struct Rendered {
 struct Data<'a> {
     package: &'a str,
     user: &'a str,
-    library: String,
     home: String,
     site: String,
     zope_conf: String,
@@ -43,7 +42,6 @@ struct Data<'a> {
     databases: String,
     loads: String,
     zcml: &'a [String],
-    zope: bool,
     pyramid: bool,
     others: Vec<&'a str>,
     main: &'a str,
@@ -152,7 +150,6 @@ fn data<'a>(site: &Site<'a>) -> Data<'a> {
     Data {
         package: site.package,
         user: site.application.user.as_deref().unwrap_or(site.package),
-        library: site.library(),
         home: format!("/var/lib/{}", site.package),
         site: site_zcml(site).unwrap_or_default(),
         zope_conf: site.configuration("zope.conf"),
@@ -160,7 +157,6 @@ fn data<'a>(site: &Site<'a>) -> Data<'a> {
         databases: databases(site),
         loads: site.application.loads.clone().unwrap_or_else(|| format!("egg:{}", site.package)),
         zcml: &site.application.zcml,
-        zope: site.application.framework == Framework::Zope,
         pyramid: site.application.framework == Framework::Pyramid,
         main: site.description.storages.iter().find(|it| it.mount == "/").map_or("main", |it| &it.label),
         others: storages.iter().skip(1).filter_map(|it| label(site, &it.label)).collect(),
