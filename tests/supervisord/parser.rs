@@ -7,7 +7,8 @@ use std::path::Path;
 
 use deb_build_app::error::Diagnostic;
 use deb_build_app::helper::supervisord::ini::{self, Section};
-use deb_build_app::helper::supervisord::program::{Kind, Process, Program, Reader};
+use deb_build_app::helper::supervisord::program::{Kind, Process, Program};
+use deb_build_app::helper::supervisord::section::Reader;
 use deb_build_app::helper::supervisord::value::{LogFile, Restart};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

@@ -6,8 +6,9 @@ use std::path::Path;
 use super::expand;
 use super::health;
 use super::ini::{self, Document, Entry, Section};
-use super::program::{self, Group, Kind, Program};
-use super::settings::{self, Extra, Header, Socket};
+use super::program::{Group, Kind, Program};
+use super::section;
+use super::settings::{Extra, Header, Socket};
 use crate::configuration::program::Choice;
 use crate::error::{Diagnostic, Location, nearest};
 
@@ -106,7 +107,7 @@ pub fn read(package: &str, text: &str, file: &Path) -> (Description, Vec<Diagnos
     let mut programs = Vec::new();
     for (index, section) in reader.document.sections.clone().iter().enumerate() {
         let Some(kind) = Kind::of(section.parts().0) else { continue };
-        let mut own = program::Reader::new(section, file);
+        let mut own = section::Reader::new(section, file);
         let name = section.parts().1.unwrap_or_default().trim();
         let program = own.program(kind, Some(&super::group_name(package, kind, name)), HERE);
         reader.faults.append(&mut own.faults);
@@ -207,7 +208,7 @@ impl Reader<'_> {
 
     fn header(&mut self) -> Header {
         let Some(section) = self.named("x-supervisord").into_iter().next() else { return Header::default() };
-        let mut reader = settings::Reader::new(&section, self.file);
+        let mut reader = section::Reader::new(&section, self.file);
         let header = reader.header();
         self.faults.append(&mut reader.faults);
         if self.document.sections.first().is_some_and(|first| first.name != section.name) {
@@ -216,10 +217,10 @@ impl Reader<'_> {
         header
     }
 
-    fn by_program<T>(&mut self, word: &str, read: impl Fn(&mut settings::Reader<'_>) -> T) -> BTreeMap<String, T> {
+    fn by_program<T>(&mut self, word: &str, read: impl Fn(&mut section::Reader<'_>) -> T) -> BTreeMap<String, T> {
         let mut all = BTreeMap::new();
         for section in self.named(word) {
-            let mut reader = settings::Reader::new(&section, self.file);
+            let mut reader = section::Reader::new(&section, self.file);
             let value = read(&mut reader);
             self.faults.append(&mut reader.faults);
             all.insert(section.parts().1.unwrap_or_default().trim().to_owned(), value);
@@ -255,7 +256,7 @@ impl Reader<'_> {
     fn group(&mut self) -> Option<Group> {
         let mut groups = self.named("group").into_iter();
         let section = groups.next()?;
-        let mut reader = program::Reader::new(&section, self.file);
+        let mut reader = section::Reader::new(&section, self.file);
         let group = reader.group(HERE);
         self.faults.append(&mut reader.faults);
         if group.name != self.package {

@@ -1,8 +1,8 @@
 //! dh_supervisord: from debian/PACKAGE.supervisord to what the package ships.
 //!
 //! [`ini`], [`expand`], [`words`] and [`value`] are supervisord's languages;
-//! [`program`] reads its sections and [`settings`] ours; [`description`] is a
-//! whole file. [`fragment`] and [`unit`] write the two backends' files, [`plan`]
+//! [`program`] reads its sections and [`settings`] ours, both with a [`section`]'s
+//! reader; [`description`] is a whole file. [`fragment`] and [`unit`] write the two backends' files, [`plan`]
 //! everything together.
 
 pub mod cli;
@@ -13,6 +13,7 @@ pub mod health;
 pub mod ini;
 pub mod plan;
 pub mod program;
+pub mod section;
 pub mod settings;
 pub mod unit;
 pub mod value;

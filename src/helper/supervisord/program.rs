@@ -8,13 +8,13 @@
 //! PATH are faults.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::expand::{self, Names, Value};
-use super::ini::{Entry, Section};
+use super::ini::Entry;
+use super::section::Reader;
 use super::value::{self, LogFile, Restart};
 use super::words;
-use crate::error::{Diagnostic, Location, nearest};
+use crate::error::nearest;
 
 /// The sections that describe a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,31 +223,7 @@ pub fn own(program: &str, group: &str, host: Value) -> Names {
     ])
 }
 
-/// A section with everything that its reading needs; faults are collected once each.
-pub struct Reader<'a> {
-    section: &'a Section,
-    file: &'a Path,
-    /// The faults found.
-    pub faults: Vec<Diagnostic>,
-}
-
-impl<'a> Reader<'a> {
-    /// A reader of `section` of `file`.
-    pub fn new(section: &'a Section, file: &'a Path) -> Self {
-        Self { section, file, faults: Vec::new() }
-    }
-
-    fn fault(&mut self, line: usize, message: impl Into<String>, hint: Option<&str>) {
-        let fault = Diagnostic::error(message).at(Location::line(self.file, line));
-        let fault = match hint {
-            Some(hint) => fault.hint(hint),
-            None => fault,
-        };
-        if !self.faults.contains(&fault) {
-            self.faults.push(fault);
-        }
-    }
-
+impl Reader<'_> {
     /// The value of a key, expanded.
     fn text(&mut self, key: &str, names: &Names) -> Option<String> {
         let entry = self.section.get(key)?.clone();
@@ -271,22 +247,8 @@ impl<'a> Reader<'a> {
         match read(&text) {
             Ok(value) => value,
             Err(why) => {
-                let line = self.section.get(key).map_or(self.section.line, |entry| entry.line);
-                self.fault(line, format!("'{key}' is {why}"), None);
+                self.fault(self.line(key), format!("'{key}' is {why}"), None);
                 default
-            }
-        }
-    }
-
-    fn known_keys(&mut self, known: &[&[&'static str]]) {
-        let all: Vec<&str> = known.iter().flat_map(|keys| keys.iter().copied()).collect();
-        for entry in &self.section.entries {
-            if !all.contains(&entry.key.as_str()) {
-                let hint = nearest(&entry.key, all.iter().copied()).map_or_else(
-                    || format!("[{}] has: {}", self.section.name, all.join(" ")),
-                    |near| format!("did you mean '{near}'?"),
-                );
-                self.fault(entry.line, format!("unknown key '{}'", entry.key), Some(&hint));
             }
         }
     }
@@ -360,7 +322,7 @@ impl<'a> Reader<'a> {
         if kind == Kind::Fcgi {
             let mut outer = outer.clone();
             outer.insert("program_name".to_owned(), Value::Text(program.name.clone()));
-            program.socket = self.socket(&outer);
+            program.socket = self.fastcgi_socket(&outer);
         }
         self.relations(&program, count);
         for number in first..first.saturating_add(count.clamp(0, MOST)) {
@@ -419,7 +381,7 @@ impl<'a> Reader<'a> {
             None => program.to_owned(),
         };
         if let Err(why) = value::process_name(&name) {
-            let line = self.section.get("process_name").map_or(self.section.line, |entry| entry.line);
+            let line = self.line("process_name");
             self.fault(line, format!("'process_name' is {why}"), None);
         }
         let command = self.command(&names)?;
@@ -487,7 +449,7 @@ impl<'a> Reader<'a> {
             .collect();
         events.sort();
         events.dedup();
-        let line = self.section.get("events").map_or(self.section.line, |entry| entry.line);
+        let line = self.line("events");
         if events.is_empty() {
             self.fault(line, format!("[{}] has no events", self.section.name), Some("add events = PROCESS_STATE"));
         }
@@ -509,7 +471,7 @@ impl<'a> Reader<'a> {
         Listener { events, buffer_size, result_handler }
     }
 
-    fn socket(&mut self, names: &Names) -> Option<Socket> {
+    fn fastcgi_socket(&mut self, names: &Names) -> Option<Socket> {
         let backlog = self.typed("socket_backlog", names, None, |text| match value::integer(text)? {
             number @ 1..=65535 => Ok(Some(number)),
             _ => Err(format!("'{text}', and it is from 1 to 65535")),

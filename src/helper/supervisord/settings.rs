@@ -4,12 +4,11 @@
 //! [`super::unit`] and [`super::fragment`].
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::ini::{Entry, Section};
+use super::section::Reader;
 use super::{value, words};
 use crate::configuration::program::{Choice, OnFailure};
-use crate::error::{Diagnostic, Location, nearest};
+use crate::error::nearest;
 
 /// The newest format that this version knows.
 const FORMAT: i64 = 1;
@@ -90,42 +89,13 @@ const EXTRA_KEYS: [&str; 10] = [
 ];
 const SOCKET_KEYS: [&str; 6] = ["listen", "name", "mode", "user", "group", "backlog"];
 
-/// Reads the entries of a section.
-pub struct Reader<'a> {
-    section: &'a Section,
-    file: &'a Path,
-    /// The faults found.
-    pub faults: Vec<Diagnostic>,
-}
-
-impl<'a> Reader<'a> {
-    /// A reader of `section` of `file`.
-    pub fn new(section: &'a Section, file: &'a Path) -> Self {
-        Self { section, file, faults: Vec::new() }
-    }
-
-    fn fault(&mut self, entry: &Entry, message: String, hint: impl Into<String>) {
-        self.faults.push(Diagnostic::error(message).at(Location::line(self.file, entry.line)).hint(hint));
-    }
-
-    fn known(&mut self, keys: &[&str]) {
-        for entry in &self.section.entries {
-            if !keys.contains(&entry.key.as_str()) {
-                let hint = nearest(&entry.key, keys.iter().copied()).map_or_else(
-                    || format!("[{}] has: {}", self.section.name, keys.join(" ")),
-                    |near| format!("did you mean '{near}'?"),
-                );
-                self.fault(entry, format!("unknown key '{}'", entry.key), hint);
-            }
-        }
-    }
-
-    fn typed<T>(&mut self, key: &str, default: T, hint: &str, read: impl Fn(&str) -> Option<T>) -> T {
+impl Reader<'_> {
+    fn plain<T>(&mut self, key: &str, default: T, hint: &str, read: impl Fn(&str) -> Option<T>) -> T {
         let Some(entry) = self.section.get(key) else { return default };
         match read(&entry.value) {
             Some(value) => value,
             None => {
-                self.fault(entry, format!("'{key}' is '{}'", entry.value), hint);
+                self.fault(entry.line, format!("'{key}' is '{}'", entry.value), Some(hint));
                 default
             }
         }
@@ -133,56 +103,55 @@ impl<'a> Reader<'a> {
 
     /// `[x-supervisord]`
     pub fn header(&mut self) -> Header {
-        self.known(&HEADER_KEYS);
-        let format = self.typed("format", FORMAT, "write format = 1", |text| value::integer(text).ok());
+        self.known_keys(&[&HEADER_KEYS]);
+        let format = self.plain("format", FORMAT, "write format = 1", |text| value::integer(text).ok());
         if let Some(entry) = self.section.get("format").filter(|_| format != FORMAT) {
             let hint = match format {
                 2.. => "build with a newer dh-supervisord, or write the file for format 1",
                 _ => "write format = 1",
             };
-            self.fault(entry, format!("format {format} is not known to this version, which knows 1"), hint);
+            self.fault(entry.line, format!("format {format} is not known to this version, which knows 1"), Some(hint));
         }
         Header {
-            backend: self.typed("backend", Header::default().backend, BACKENDS, choice),
-            accounts: self.typed("accounts", true, "yes or no", yes_or_no),
+            backend: self.plain("backend", Header::default().backend, BACKENDS, choice),
+            accounts: self.plain("accounts", true, "yes or no", yes_or_no),
         }
     }
 
     /// `[x-program:x]`
     pub fn extra(&mut self) -> Extra {
-        self.known(&EXTRA_KEYS);
-        let line = |key: &str| self.section.get(key).map_or(self.section.line, |entry| entry.line);
-        let (health_line, instances_line, ignore_line) = (line("health"), line("instances"), line("ignore"));
+        self.known_keys(&[&EXTRA_KEYS]);
+        let (health_line, instances_line, ignore_line) =
+            (self.line("health"), self.line("instances"), self.line("ignore"));
         let seconds = "a number of seconds, such as 0.5 or 30";
-        let instances = self.typed("instances", None, "a number from 1 to 100", |text| {
+        let instances = self.plain("instances", None, "a number from 1 to 100", |text| {
             value::integer(text).ok().filter(|number| (1..=100).contains(number)).map(Some)
         });
         let ignored = self.section.get("ignore").map(|entry| words_of(&entry.value)).unwrap_or_default();
         let extra = Extra {
             line: self.section.line,
-            backend: self.typed("backend", None, BACKENDS, |text| choice(text).map(Some)),
+            backend: self.plain("backend", None, BACKENDS, |text| choice(text).map(Some)),
             health: self.section.get("health").map(|entry| (entry.value.clone(), health_line)),
-            interval: self.typed("health-interval", 250, seconds, milliseconds),
-            deadline: self.typed("health-deadline", 30_000, seconds, milliseconds),
+            interval: self.plain("health-interval", 250, seconds, milliseconds),
+            deadline: self.plain("health-deadline", 30_000, seconds, milliseconds),
             instances: instances.map(|number| (number, instances_line)),
-            on_failure: self.typed("on-failure", OnFailure::Warn, "fail or warn", |text| match text {
+            on_failure: self.plain("on-failure", OnFailure::Warn, "fail or warn", |text| match text {
                 "warn" => Some(OnFailure::Warn),
                 "fail" => Some(OnFailure::Fail),
                 _ => None,
             }),
-            notify: self.typed("notify", false, "yes or no", yes_or_no),
+            notify: self.plain("notify", false, "yes or no", yes_or_no),
             account: self
-                .typed("account", None, "an account's name", |text| is_word(text).then(|| Some(text.to_owned()))),
+                .plain("account", None, "an account's name", |text| is_word(text).then(|| Some(text.to_owned()))),
             description: self.section.get("description").map(|entry| entry.value.replace('\n', " ")),
             ignore: ignored.into_iter().map(|key| (key, ignore_line)).collect(),
         };
         for key in extra.ignore.keys() {
             if !super::program::KEYS.contains(&key.as_str()) {
                 let hint = nearest(key, super::program::KEYS).map(|near| format!("did you mean '{near}'?"));
-                if let Some(entry) = self.section.get("ignore") {
-                    let hint = hint.unwrap_or_else(|| "name keys of the program's section".to_owned());
-                    self.fault(entry, format!("'ignore' names '{key}', which is no key of supervisord"), hint);
-                }
+                let hint = hint.unwrap_or_else(|| "name keys of the program's section".to_owned());
+                let message = format!("'ignore' names '{key}', which is no key of supervisord");
+                self.fault(ignore_line, message, Some(&hint));
             }
         }
         extra
@@ -190,32 +159,31 @@ impl<'a> Reader<'a> {
 
     /// `[x-socket:x]`
     pub fn socket(&mut self) -> Socket {
-        self.known(&SOCKET_KEYS);
+        self.known_keys(&[&SOCKET_KEYS]);
         let listen = self.section.get("listen").map(|entry| words_of(&entry.value)).unwrap_or_default();
         let wrong = listen.iter().find(|address| !is_listen(address)).cloned();
         let hint = "IP-ADDRESS:PORT, PORT or /absolute/path, with white space between several";
         match self.section.get("listen") {
-            Some(entry) if listen.is_empty() => self.fault(entry, "'listen' is empty".to_owned(), hint),
+            Some(entry) if listen.is_empty() => self.fault(entry.line, "'listen' is empty", Some(hint)),
             Some(entry) => {
                 if let Some(address) = wrong {
-                    self.fault(entry, format!("'listen' has '{address}'"), hint);
+                    self.fault(entry.line, format!("'listen' has '{address}'"), Some(hint));
                 }
             }
-            None => self.faults.push(
-                Diagnostic::error(format!("[{}] has no 'listen'", self.section.name))
-                    .at(Location::line(self.file, self.section.line))
-                    .hint(format!("add listen = {hint}")),
-            ),
+            None => {
+                let message = format!("[{}] has no 'listen'", self.section.name);
+                self.fault(self.section.line, message, Some(&format!("add listen = {hint}")));
+            }
         }
         let word = |text: &str| is_word(text).then(|| Some(text.to_owned()));
         Socket {
             line: self.section.line,
             listen,
-            name: self.typed("name", None, "letters, digits, '-', '_' and '.'", word),
-            mode: self.typed("mode", None, "an octal number, such as 0660", |text| value::octal(text).ok().map(Some)),
-            user: self.typed("user", None, "an account's name", word),
-            group: self.typed("group", None, "a group's name", word),
-            backlog: self.typed("backlog", None, "from 1 to 65535", |text| {
+            name: self.plain("name", None, "letters, digits, '-', '_' and '.'", word),
+            mode: self.plain("mode", None, "an octal number, such as 0660", |text| value::octal(text).ok().map(Some)),
+            user: self.plain("user", None, "an account's name", word),
+            group: self.plain("group", None, "a group's name", word),
+            backlog: self.plain("backlog", None, "from 1 to 65535", |text| {
                 value::integer(text).ok().filter(|number| (1..=65535).contains(number)).map(Some)
             }),
         }

@@ -12,6 +12,7 @@ use super::description::{Described, Description};
 use super::expand::{self, Value};
 use super::ini::Entry;
 use super::program::{self, Kind, Process};
+use super::section;
 use super::value::{LogFile, Restart, signal_name};
 use super::words;
 use crate::error::{Diagnostic, Location};
@@ -227,7 +228,7 @@ impl Writer<'_> {
         names.insert("process_num".to_owned(), number);
         names.insert("numprocs".to_owned(), Value::Number(i64::try_from(count).unwrap_or_default()));
         let section = &self.description.document.sections[self.described.section];
-        let mut reader = program::Reader::new(section, self.file);
+        let mut reader = section::Reader::new(section, self.file);
         let process = reader.process(&program.name, &names, program.redirect_stderr);
         for fault in reader.faults {
             let message = format!("under systemd, {}", fault.message);
