@@ -41,6 +41,12 @@ soak: ## tests too long for check: killed builds and scripts, the toolkit built 
 	    --test system faults::on_bookworm -- --nocapture
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture
 
+applications: ## public applications through `deb-build-app new`, built and installed; takes half an hour
+	@tools/prepare check
+	@tools/debs bookworm
+	@cargo build --locked --bin deb-build-app
+	@tools/as-root tools/applications
+
 update-golden: ## rewrite what the golden cases expect; look at the difference
 	@UPDATE_GOLDEN=1 cargo test --locked --test golden --test manpages
 	@git status --short tests/cases man share/completions
@@ -53,4 +59,4 @@ clean: ## remove target/, but not the caches
 	@if [ -n "$$(find $(target) -maxdepth 3 ! -user $$(id -un) 2>/dev/null | head -n 1)" ]; then \
 	    tools/as-root rm -rf --one-file-system $(target); else rm -rf --one-file-system $(target); fi
 
-.PHONY: help check debs demo bench soak update-golden images clean
+.PHONY: help check debs demo bench soak applications update-golden images clean

@@ -171,7 +171,12 @@ pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
     let work = Workroom::new(&context.cache()?.join("work"))?;
     let mut tree = tree::copy(context, &request.source, request.wanted.as_ref(), request.allow_dirty, work.path())?;
     let _lock = lock(context, &tree, request)?;
-    if request.vendor {
+    // Without a network, a virtual environment is made of wheels that are there.
+    let lacking = !request.vendor && !request.network && request.backend != Backend::Host && tree.lacks_wheels()?;
+    if lacking {
+        context.say("the source has no wheelhouse: collecting the wheels that it needs, as --vendor does");
+    }
+    if request.vendor || lacking {
         tree.vendor(
             context,
             &vendor::Request {

@@ -68,7 +68,7 @@ pub struct Build {
     /// What to build: full, binary, any or all (default: full where the orig tarball is there)
     #[arg(long = "build", value_name = "KIND", value_parser = ["full", "binary", "any", "all"])]
     pub kind: Option<String>,
-    /// Collect the wheels that the build needs first, as vendor does
+    /// Collect the wheels that the build needs first, as vendor does (default: where a build without a network has no wheelhouse)
     #[arg(long)]
     pub vendor: bool,
     /// Check what was built, as check does: default, all, or names with commas

@@ -298,13 +298,15 @@ fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<String
 
 fn begun(context: &Context<'_>, options: &New) -> Result<String> {
     let mut text = String::new();
-    for file in new::new(context, options.name.as_deref(), options.dry_run)? {
+    let outcome = new::new(context, options.name.as_deref(), options.dry_run)?;
+    for file in outcome.files {
         text.push_str(&format!("{}: {}\n", file.path.display(), file.why));
         if options.dry_run {
             file.contents.lines().for_each(|line| text.push_str(&format!("\t{line}\n")));
         }
     }
-    context.say("read debian/copyright and debian/control, then: deb-build-app build --vendor --check");
+    let suite = outcome.suite.map(|suite| format!(" --suite {suite}")).unwrap_or_default();
+    context.say(format!("read debian/copyright and debian/control, then: deb-build-app build{suite} --vendor --check"));
     Ok(text)
 }
 

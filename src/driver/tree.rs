@@ -22,6 +22,9 @@ use super::vendor;
 /// Files that are made, and that git may have been told to ignore.
 const MADE: [&str; 3] = ["debian/wheelhouse", "debian/source/include-binaries", "debian/requirements.lock"];
 
+/// Where dh_venv finds wheels by itself.
+const WHEELHOUSES: [&str; 2] = [vendor::WHEELHOUSE, "wheelhouse"];
+
 /// A source tree in a directory of this run's own.
 #[derive(Debug)]
 pub struct Tree {
@@ -101,12 +104,13 @@ fn check_out(
     Ok(commit)
 }
 
-/// What git knows or would add, and what is made; without git, everything but git's own.
+/// What git knows or would add, and what is made; everything but git's own where there
+/// is no git, or where the directory is one that a repository around it ignores.
 fn copy_files(context: &Context<'_>, directory: &Path, path: &Path) -> Result<()> {
     let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let listed = context.attempt(Process::new("git", listing).directory(directory));
     let list = match listed {
-        Ok(output) if output.success => {
+        Ok(output) if output.success && !output.stdout.is_empty() => {
             let mut names = output.stdout;
             for name in made(directory)? {
                 names.extend(name.as_bytes());
@@ -218,6 +222,24 @@ impl Tree {
             apply::remove(&self.origs.join(note))?;
         }
         Ok(())
+    }
+
+    /// Whether dh_venv will run, and has no directory of wheels to take from.
+    pub fn lacks_wheels(&self) -> Result<bool> {
+        let needed = ["Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep"];
+        let needed = needed.iter().filter_map(|field| self.control.source.field(field));
+        let uses = needed.flat_map(|text| text.split([',', '|'])).any(|relation| {
+            let name = relation.trim().split([' ', '(', ':', '[', '<']).next().unwrap_or_default();
+            ["dh-sequence-venv", "dh-venv"].contains(&name)
+        });
+        let there = WHEELHOUSES.iter().any(|name| input::is_directory(&self.path.join(name)));
+        let component =
+            input::names(&self.origs)?.iter().any(|name| name.to_string_lossy().contains(".orig-wheelhouse."));
+        let named = || -> Result<bool> {
+            let settings = super::lock::inputs(&self.path, &[])?.settings;
+            Ok(settings.iter().any(|settings| settings.wheelhouse.is_some() || settings.offline))
+        };
+        Ok(uses && !there && !component && !named()?)
     }
 
     /// Fill debian/wheelhouse of the copy.

@@ -107,14 +107,18 @@ impl Room {
         self.path().join("app")
     }
 
-    fn program(&self, words: &[&str]) -> Command {
-        // The tool is called uv wherever it lies.
+    /// A directory with a program uv.
+    fn uv(&self) -> PathBuf {
         let bin = self.path().join("bin");
         std::fs::create_dir_all(&bin).unwrap();
         let _ = std::os::unix::fs::symlink(harness::uv(), bin.join("uv"));
+        bin
+    }
+
+    fn program(&self, words: &[&str]) -> Command {
         let mut command = program(&self.app());
         let path = std::env::var("PATH").unwrap();
-        command.env("PATH", format!("{}:{path}", bin.display())).env("XDG_CACHE_HOME", self.path().join("cache"));
+        command.env("PATH", format!("{}:{path}", self.uv().display())).env("XDG_CACHE_HOME", self.path().join("cache"));
         command.env("UV_CACHE_DIR", self.path().join("uv")).args(words).args(["--index", &self.index]);
         command
     }
@@ -212,4 +216,31 @@ fn a_changed_file_of_the_index_is_refused() {
     let words = fails(&mut room.program(&["vendor", "-s", "bookworm"]), 1);
     assert!(words.contains("alpha 1.0 has neither a wheel"), "{words}");
     assert!(!room.app().join("debian/wheelhouse").exists());
+}
+
+/// The build has no network: what a virtual environment is made of is there before it begins.
+#[test]
+fn a_build_without_a_wheelhouse_collects_the_wheels_itself() {
+    let room = Room::new();
+    let source = crate::room::Source::new("dba-wheels", &["ls debian/wheelhouse"]);
+    let debian = source.path().join("debian");
+    let control = std::fs::read_to_string(debian.join("control")).unwrap();
+    // Names dh-venv, and builds without: whether it installs is shown elsewhere.
+    let control = control.replace("debhelper-compat (= 13)", "debhelper-compat (= 13), dh-venv | make");
+    std::fs::write(debian.join("control"), control).unwrap();
+    let venv = format!("Format: 1\nProject: none\nRequirements: requirements.txt\nIndex: {}\n", room.index);
+    std::fs::write(debian.join("dba-wheels.venv"), venv).unwrap();
+    std::fs::write(source.path().join("requirements.txt"), "alpha==1.0\n").unwrap();
+    let build = || {
+        let path = format!("{}:{}", room.uv().display(), std::env::var("PATH").unwrap());
+        let mut command = source.program(&["build"]);
+        ok(command.env("PATH", path).env("UV_CACHE_DIR", room.path().join("uv")));
+        String::from_utf8(read(source.results("dba-wheels").join("build.log"))).unwrap()
+    };
+    assert!(build().contains("\nalpha-1.0-py3-none-any.whl\n"));
+    assert!(!debian.join("wheelhouse").exists(), "only the copy that is built gets them");
+    std::fs::create_dir(debian.join("wheelhouse")).unwrap();
+    std::fs::write(debian.join("wheelhouse/own-1.0-py3-none-any.whl"), "").unwrap();
+    let log = build();
+    assert!(log.contains("\nown-1.0-py3-none-any.whl\n") && !log.contains("alpha"), "{log}");
 }

@@ -95,7 +95,7 @@ host\t'This machine as it is, build dependencies included'"
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l time-limit -d 'End the build after this time: 90s, 30m, 2h' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l room -d 'Most megabytes that the build may write (default: three quarters of the free memory)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l allow-dirty -d 'Go on although the work tree has changes: only what is committed is taken'
-complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l vendor -d 'Collect the wheels that the build needs first, as vendor does'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l vendor -d 'Collect the wheels that the build needs first, as vendor does (default: where a build without a network has no wheelhouse)'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l network -d 'Leave the network to the build'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l wait -d 'Wait for another build of this source'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -s q -l quiet -d 'Print only errors and results'

@@ -38,17 +38,26 @@ pub fn licence(text: &str) -> Option<Licence> {
     }
 }
 
-/// `2010, A Person` from the first line of a licence that says who holds the copyright.
-pub fn copyright_holder(text: &str) -> Option<String> {
-    let line = text.lines().map(str::trim).find(|line| {
+/// `2010, A Person` from each line of a licence that says who holds the copyright.
+pub fn copyright_holders(text: &str) -> Vec<String> {
+    let mut holders = Vec::new();
+    for line in text.lines().map(str::trim) {
         let lower = line.to_lowercase();
-        lower.starts_with("copyright") && lower.contains(|c: char| c.is_ascii_digit())
-    })?;
-    let rest = line["copyright".len()..].trim_start();
-    let rest = ["(c)", "(C)", "©"].iter().find_map(|sign| rest.strip_prefix(sign)).unwrap_or(rest);
-    let rest = rest.trim().trim_end_matches('.').to_owned();
-    let template = rest.contains(['[', '<', '{']) && !rest.contains('@');
-    (!rest.is_empty() && !template).then_some(rest)
+        // The licences of GNU begin with who holds the copyright on themselves.
+        let year = lower.as_bytes().windows(4).any(|four| four.iter().all(u8::is_ascii_digit));
+        let says = lower.starts_with("copyright") && year;
+        if !says || lower.contains("free software foundation") {
+            continue;
+        }
+        let rest = line["copyright".len()..].trim_start_matches([':', ' ']);
+        let rest = ["(c)", "(C)", "©"].iter().find_map(|sign| rest.strip_prefix(sign)).unwrap_or(rest);
+        let rest = rest.trim().trim_end_matches(['.', ',']).to_owned();
+        let template = rest.contains(['[', '<', '{']) && !rest.contains('@');
+        if !rest.is_empty() && !template && !holders.contains(&rest) {
+            holders.push(rest);
+        }
+    }
+    holders
 }
 
 /// The licence that metadata names: an SPDX expression of one term, a classifier, or what people write.
@@ -96,11 +105,11 @@ mod tests {
             Some("GPL-3")
         );
         assert_eq!(name("All rights reserved"), None);
-        assert_eq!(
-            copyright_holder("MIT\n\nCopyright (c) 2010, 2012 A Person.\n").as_deref(),
-            Some("2010, 2012 A Person")
-        );
-        assert_eq!(copyright_holder("Copyright [yyyy] [name of copyright owner] 1"), None);
+        let text = "MIT\n\nCopyright (c) 2010, 2012 A Person.\nCopyright 2020-2024 B <b@c>\n";
+        assert_eq!(copyright_holders(text), ["2010, 2012 A Person", "2020-2024 B <b@c>"]);
+        assert!(copyright_holders("Copyright [yyyy] [name of copyright owner] 1").is_empty());
+        assert!(copyright_holders("copyright holder, and you cure the violation prior to 30 days after").is_empty());
+        assert!(copyright_holders("Copyright (C) 2007 Free Software Foundation, Inc. <https://fsf.org/>").is_empty());
     }
 
     #[test]

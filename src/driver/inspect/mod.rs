@@ -4,6 +4,7 @@
 //! PKG-INFO and egg-info, Pipfile, requirements, licence texts and Procfile, as far as
 //! `new` needs it. Reads no file, runs no code of the project.
 
+pub mod generated;
 pub mod licence;
 pub mod native;
 pub mod service;
@@ -23,10 +24,12 @@ pub struct Project {
     pub description: Option<String>,
     /// Home page.
     pub homepage: Option<String>,
-    /// `Name <address>`, where it is given so.
+    /// `Name <address>`, or a name.
     pub author: Option<String>,
     /// Names of the programs that it installs.
     pub scripts: BTreeSet<String>,
+    /// Those of them that are files of the project, and no entry points.
+    pub script_files: BTreeSet<String>,
     /// What it depends on, as requirements; `None` where nothing says it.
     pub dependencies: Option<Vec<String>>,
     /// Which versions of Python it is for.
@@ -43,9 +46,10 @@ impl Project {
             name: self.name.or(other.name),
             version: self.version.or(other.version),
             description: self.description.or(other.description),
-            homepage: self.homepage.or(other.homepage),
+            homepage: self.homepage.filter(|url| !is_index_page(url)).or(other.homepage),
             author: self.author.or(other.author),
             scripts: if self.scripts.is_empty() { other.scripts } else { self.scripts },
+            script_files: if self.script_files.is_empty() { other.script_files } else { self.script_files },
             dependencies: self.dependencies.or(other.dependencies),
             requires_python: self.requires_python.or(other.requires_python),
             licence: self.licence.or(other.licence),
@@ -67,7 +71,11 @@ pub fn pyproject(text: &str) -> Project {
         ..Project::default()
     });
     let poetry = tool("poetry").map(poetry);
-    standard.unwrap_or_default().or(poetry.unwrap_or_default()).or(flit.unwrap_or_default())
+    let files = tool("setuptools").and_then(|tool| strings(tool, "script-files")).unwrap_or_default();
+    let mut standard = standard.unwrap_or_default();
+    standard.script_files = files.iter().filter_map(|path| script(path)).collect();
+    standard.scripts.extend(standard.script_files.clone());
+    standard.or(poetry.unwrap_or_default()).or(flit.unwrap_or_default())
 }
 
 /// Whether a pyproject.toml describes something that can be built, and not only the settings of tools.
@@ -128,6 +136,47 @@ pub fn version_in(text: &str) -> Option<String> {
     })
 }
 
+/// Of addresses with labels the one that is most like a home page.
+fn homepage(urls: &[(String, String)]) -> Option<String> {
+    let wanted =
+        ["homepage", "home", "repository", "source", "source code", "sourcecode", "code", "github", "documentation"];
+    wanted.iter().find_map(|name| {
+        let (_, url) = urls.iter().find(|(label, url)| label.to_lowercase() == *name && !is_index_page(url))?;
+        Some(url.clone())
+    })
+}
+
+/// Whether an address is the project's page in the package index, which says nothing that the metadata does not.
+fn is_index_page(url: &str) -> bool {
+    url.contains("://pypi.") || url.contains("://www.pypi.")
+}
+
+/// `Name <address>`, or the name alone, of an author's two fields. The address may
+/// have names of its own in it, and both may have several persons: the first counts.
+fn person(name: Option<&str>, address: Option<&str>) -> Option<String> {
+    let first = |text: &str| text.split(',').next().unwrap_or_default().trim().replace(['"', '\''], "");
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    let name = name.map(first).and_then(filled);
+    let address = address.map(first).filter(|address| address.contains('@'));
+    let Some(address) = address else { return name };
+    let (own, address) = address.split_once('<').unwrap_or(("", &address));
+    let address = address.trim().trim_end_matches('>');
+    let own = filled(own.trim().to_owned());
+    Some(format!("{} <{address}>", own.or(name).unwrap_or_else(|| address.to_owned())))
+}
+
+/// The name of an entry point, `name = module:function`.
+fn entry(row: &str) -> Option<String> {
+    Some(row.split_once('=')?.0.trim().to_owned())
+}
+
+/// The name of a script that is installed as it is; those for Windows are none here.
+fn script(path: &str) -> Option<String> {
+    let name = path.trim().rsplit('/').next().unwrap_or_default();
+    let foreign = [".bat", ".cmd", ".exe", ".ps1"].iter().any(|end| name.to_lowercase().ends_with(end));
+    (!name.is_empty() && !foreign).then(|| name.to_owned())
+}
+
 fn strings(table: &Table, key: &str) -> Option<Vec<String>> {
     let all = table.get(key)?.as_array()?;
     Some(all.iter().filter_map(Value::as_str).map(str::to_owned).collect())
@@ -143,16 +192,11 @@ fn keys(table: &Table, name: &str) -> BTreeSet<String> {
 
 fn standard(table: &Table) -> Project {
     let url = |urls: &Table| {
-        let wanted = ["homepage", "repository", "source", "source code", "github", "documentation"];
-        wanted.iter().find_map(|name| {
-            let (_, value) = urls.iter().find(|(key, _)| key.to_lowercase() == *name)?;
-            value.as_str().map(str::to_owned)
-        })
+        let rows = urls.iter().filter_map(|(label, url)| Some((label.clone(), url.as_str()?.to_owned())));
+        homepage(&rows.collect::<Vec<_>>())
     };
     let author = table.get("authors").and_then(Value::as_array).and_then(|all| all.first()).and_then(|first| {
-        let name = first.get("name").and_then(Value::as_str);
-        let address = first.get("email").and_then(Value::as_str);
-        Some(format!("{} <{}>", name.or(address)?, address?))
+        person(first.get("name").and_then(Value::as_str), first.get("email").and_then(Value::as_str))
     });
     let mut scripts = keys(table, "scripts");
     scripts.extend(keys(table, "gui-scripts"));
@@ -163,6 +207,7 @@ fn standard(table: &Table) -> Project {
         homepage: table.get("urls").and_then(Value::as_table).and_then(url),
         author,
         scripts,
+        script_files: BTreeSet::new(),
         dependencies: strings(table, "dependencies"),
         requires_python: words(table, "requires-python"),
         licence: licence_words(table),
@@ -183,9 +228,10 @@ fn poetry(table: &Table) -> Project {
         name: words(table, "name"),
         version: words(table, "version"),
         description: words(table, "description"),
-        homepage: words(table, "homepage").or_else(|| words(table, "repository")),
+        homepage: words(table, "homepage").filter(|url| !is_index_page(url)).or_else(|| words(table, "repository")),
         author: author.map(str::to_owned),
         scripts: keys(table, "scripts"),
+        script_files: BTreeSet::new(),
         dependencies: table
             .get("dependencies")
             .and_then(Value::as_table)
@@ -219,8 +265,9 @@ pub fn setup_cfg(text: &str) -> Project {
     let literal = |key: &str| {
         all("metadata", key).first().filter(|text| !text.starts_with("attr:") && !text.starts_with("file:")).cloned()
     };
-    let author = literal("author").zip(literal("author_email")).map(|(name, address)| format!("{name} <{address}>"));
-    let scripts = all("options.entry_points", "console_scripts");
+    let entries = ["console_scripts", "gui_scripts"].iter().flat_map(|kind| all("options.entry_points", kind));
+    let script_files: BTreeSet<String> = all("options", "scripts").iter().filter_map(|path| script(path)).collect();
+    let scripts = entries.filter_map(|row| entry(&row)).chain(script_files.clone()).collect();
     let requires = Some(all("options", "install_requires")).filter(|rows| !rows.is_empty());
     Project {
         dependencies: requires,
@@ -230,8 +277,9 @@ pub fn setup_cfg(text: &str) -> Project {
         version: literal("version"),
         description: literal("description").or_else(|| literal("summary")),
         homepage: literal("url").or_else(|| literal("home_page")),
-        author,
-        scripts: scripts.iter().filter_map(|row| Some(row.split_once('=')?.0.trim().to_owned())).collect(),
+        author: person(literal("author").as_deref(), literal("author_email").as_deref()),
+        scripts,
+        script_files,
     }
 }
 
@@ -244,16 +292,35 @@ pub fn setup_py(text: &str) -> Project {
             if whole { literal(rest) } else { None }
         })
     };
-    let scripts = text.split_once("console_scripts").and_then(|(_, rest)| rest.split_once('[')?.1.split_once(']'));
-    let scripts = scripts
-        .map(|(rows, _)| rows.split(['"', '\'']).filter_map(|row| Some(row.split_once('=')?.0.trim().to_owned())));
+    // What stands in the list after a word: texts in quotes.
+    let list = |word: &str| {
+        text.match_indices(word).find_map(|(at, _)| {
+            let whole = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+            let rest = text[at + word.len()..].trim_start_matches(['"', '\'', ' ', '=', ':', '\n']);
+            let rows = rest.strip_prefix(['[', '(']).filter(|_| whole)?;
+            Some(
+                rows.split([']', ')'])
+                    .next()?
+                    .split(['"', '\''])
+                    .skip(1)
+                    .step_by(2)
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>(),
+            )
+        })
+    };
+    let entries = ["console_scripts", "gui_scripts"].iter().flat_map(|word| list(word).unwrap_or_default());
+    let files = list("scripts").unwrap_or_default();
+    let script_files: BTreeSet<String> = files.iter().filter_map(|path| script(path)).collect();
+    let scripts = entries.filter_map(|row| entry(&row)).chain(script_files.clone()).collect();
     Project {
         name: argument("name"),
         version: argument("version"),
         description: argument("description"),
         homepage: argument("url"),
-        author: argument("author").zip(argument("author_email")).map(|(name, address)| format!("{name} <{address}>")),
-        scripts: scripts.map(Iterator::collect).unwrap_or_default(),
+        author: person(argument("author").as_deref(), argument("author_email").as_deref()),
+        scripts,
+        script_files,
         dependencies: text.contains("install_requires").then(Vec::new),
         requires_python: argument("python_requires"),
         licence: argument("license"),
@@ -271,9 +338,13 @@ pub fn pkg_info(text: &str) -> Project {
         name: field("Name"),
         version: field("Version"),
         description: field("Summary"),
-        homepage: field("Home-page"),
-        author: field("Author").zip(field("Author-email")).map(|(name, address)| format!("{name} <{address}>")),
+        homepage: field("Home-page").filter(|url| !is_index_page(url)).or_else(|| {
+            let rows = head.lines().filter_map(|line| line.strip_prefix("Project-URL:")?.split_once(','));
+            homepage(&rows.map(|(label, url)| (label.trim().to_owned(), url.trim().to_owned())).collect::<Vec<_>>())
+        }),
+        author: person(field("Author").as_deref(), field("Author-email").as_deref()),
         scripts: BTreeSet::new(),
+        script_files: BTreeSet::new(),
         dependencies: {
             let rows = head.lines().filter_map(|line| line.strip_prefix("Requires-Dist:"));
             let rows: Vec<String> =
@@ -397,6 +468,23 @@ mod tests {
         assert_eq!((project.name.as_deref(), project.version), (Some("app"), None));
         assert_eq!(project.description.as_deref(), Some("An app"));
         assert_eq!(project.scripts, BTreeSet::from(["app".to_owned(), "two".to_owned()]));
+        let project = setup_py("setup(name='app', scripts = ['bin/app', 'app.bat'], data_files=[])");
+        assert_eq!(project.scripts, BTreeSet::from(["app".to_owned()]));
+        assert_eq!(project.scripts, project.script_files);
+        assert_eq!(setup_cfg("[options]\nscripts =\n  bin/a\n  bin/b\n").script_files.len(), 2);
+    }
+
+    #[test]
+    fn authors_and_home_pages_are_written_in_many_ways() {
+        let both = |name: &str, address: &str| person(Some(name), Some(address)).unwrap_or_default();
+        assert_eq!(both("A, B", "a@b"), "A <a@b>");
+        assert_eq!(both("A", "\"C D\" <c@d>, E <e@f>"), "C D <c@d>");
+        assert_eq!((both("A", ""), both("", "a@b")), ("A".to_owned(), "a@b <a@b>".to_owned()));
+        let index = "https://pypi.example/project/x";
+        let text = format!("Name: x\nHome-page: {index}\nProject-URL: Source, https://s\n");
+        assert_eq!(pkg_info(&text).homepage.as_deref(), Some("https://s"));
+        let text = format!("[project]\nname = 'x'\n[project.urls]\nHomepage = '{index}'\n");
+        assert_eq!(pyproject(&text).homepage, None);
     }
 
     #[test]
@@ -406,7 +494,7 @@ mod tests {
         );
         assert_eq!(
             (project.name.as_deref(), project.version.as_deref(), project.author),
-            (Some("app"), Some("1.9.0"), None)
+            (Some("app"), Some("1.9.0"), Some("A".to_owned()))
         );
     }
 

@@ -1,6 +1,6 @@
 //! The files of a new debian/, as values: [`plan`] over [`Facts`]. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::super::inspect::licence::{self, Licence};
@@ -40,6 +40,12 @@ pub struct Facts {
     pub sources: Vec<String>,
     /// Distributions that the code needs although nothing says so.
     pub undeclared: BTreeSet<String>,
+    /// The package that `python -m` runs, where the project has no other program.
+    pub module: Option<String>,
+    /// Manual pages that the project has: of each program, the file.
+    pub manuals: BTreeMap<String, String>,
+    /// Whether it has files that are made from others: smaller scripts, pages with long lines, binaries.
+    pub generated: bool,
     /// The licence's text, where there is one.
     pub licence: Option<String>,
     /// Programs that run all the time.
@@ -86,26 +92,43 @@ pub fn plan(facts: &Facts) -> Vec<File> {
         file("source/format", "a native package: the source is this very tree", "3.0 (native)\n".to_owned()),
         file(&format!("{package}.venv"), "what goes into the virtual environment: dh_venv(1)", venv(facts)),
     ];
+    if facts.generated {
+        files.push(file(
+            "source/lintian-overrides",
+            "what lintian is not asked to find: sources of the release's generated files",
+            "# Generated files, as the release has them: find what they were made from, and put\n\
+             # it into debian/missing-sources, before this goes into Debian's archive.\n\
+             source-is-missing [*]\n"
+                .to_owned(),
+        ));
+    }
     if let Some(text) = listed(facts) {
         files.push(file("requirements.txt", "what is installed besides the project: dh_venv(1)", text));
     }
-    for script in &facts.project.scripts {
-        files.push(file(
-            &format!("{script}.1"),
-            "manual page of a program: a beginning to write on",
-            manual(facts, script),
-        ));
+    let programs = programs(facts);
+    for program in programs.iter().filter(|program| !facts.manuals.contains_key(*program)) {
+        let why = "manual page of a program: a beginning to write on";
+        files.push(file(&format!("{program}.1"), why, manual(facts, program)));
     }
-    if !facts.project.scripts.is_empty() {
-        let pages = facts.project.scripts.iter().map(|script| format!("debian/{script}.1\n")).collect();
-        files.push(file(&format!("{package}.manpages"), "which manual pages are installed", pages));
+    let page = |program: &String| {
+        let own = facts.manuals.get(program).cloned();
+        own.unwrap_or_else(|| format!("debian/{program}.1")) + "\n"
+    };
+    files.push(file(
+        &format!("{package}.manpages"),
+        "which manual pages are installed",
+        programs.iter().map(page).collect(),
+    ));
+    if let Some(module) = &facts.module {
+        let text = format!("#!/bin/sh\nexec /usr/lib/{package}/venv/bin/python -m {module} \"$@\"\n");
+        let program = file(&format!("bin/{package}"), "the program: a package of Python's that can be run", text);
+        files.push(File { mode: 0o755, ..program });
     }
-    let web = facts.services.iter().any(|service| service.kind == Kind::Web);
-    if !facts.installable && !web {
-        let place = format!("usr/lib/{package}/app");
-        let rows: String = facts.sources.iter().map(|name| format!("{name} {place}\n")).collect();
-        files.push(file(&format!("{package}.install"), "the program itself, which is no installable project", rows));
-    }
+    files.push(file(
+        &format!("{package}.install"),
+        "which files are installed besides the virtual environment: dh_install(1)",
+        install(facts),
+    ));
     if !facts.services.is_empty() {
         files.extend(services::files(facts));
     }
@@ -117,6 +140,28 @@ pub fn plan(facts: &Facts) -> Vec<File> {
 /// A file of debian/.
 pub fn file(path: &str, why: &'static str, contents: String) -> File {
     File { path: Path::new("debian").join(path), contents, mode: 0o644, why }
+}
+
+/// The names in /usr/bin.
+fn programs(facts: &Facts) -> BTreeSet<String> {
+    let module = facts.module.as_ref().map(|_| facts.package.clone());
+    facts.project.scripts.iter().cloned().chain(module).collect()
+}
+
+/// The program itself where it is no installable project, the one that asks for its health, the one that runs it.
+fn install(facts: &Facts) -> String {
+    let package = &facts.package;
+    let mut rows = Vec::new();
+    if facts.services.iter().any(|service| service.kind == Kind::Web) {
+        rows.push(format!("debian/{package}-health usr/lib/{package}\n"));
+    }
+    if facts.module.is_some() {
+        rows.push(format!("debian/bin/{package} usr/bin\n"));
+    }
+    if !facts.installable {
+        rows.extend(facts.sources.iter().map(|name| format!("{name} usr/lib/{package}/app\n")));
+    }
+    rows.concat()
 }
 
 fn rules(facts: &Facts) -> String {
@@ -163,47 +208,86 @@ fn control(facts: &Facts) -> String {
         "Source: {package}\nSection: {}\nPriority: optional\nMaintainer: {}\n\
          Build-Depends: {}\nStandards-Version: 4.6.2\nRules-Requires-Root: no\n{homepage}\n\
          Package: {package}\nArchitecture: any\nDepends: ${{misc:Depends}}, ${{shlibs:Depends}}, ${{venv:Depends}}\n\
-         XB-Venv-Id: ${{venv:Id}}\nDescription: {}\n {} is an application written in Python.\n .\n \
+         XB-Venv-Id: ${{venv:Id}}\nDescription: {}\n{} .\n \
          The package brings its Python libraries with it, in an environment of their\n own below /usr/lib/{package}/venv.\n",
         if facts.services.is_empty() { "python" } else { "web" },
         facts.maintainer,
         build.join(",\n               "),
         synopsis(facts),
-        facts.project.name.as_deref().unwrap_or(package)
+        introduction(facts)
     )
+}
+
+/// First paragraph of the description: the project's own words where they did not fit into the synopsis.
+fn introduction(facts: &Facts) -> String {
+    let own = facts.project.description.as_deref().unwrap_or_default().trim();
+    let name = facts.project.name.as_deref().unwrap_or(&facts.package);
+    let text = match own.chars().count() > synopsis(facts).chars().count() + 8 {
+        true => format!("{}.", own.trim_end_matches(['.', '!'])),
+        false => format!("{name} is an application written in Python."),
+    };
+    let mut lines = String::new();
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        let long = word.chars().count() + 1;
+        if width == 0 || width + long > 78 {
+            lines.push_str(if width == 0 { "" } else { "\n" });
+            width = 0;
+        }
+        lines.push(' ');
+        lines.push_str(word);
+        width += long;
+    }
+    lines + "\n"
 }
 
 /// One line without article, package name and full stop (policy 3.4.1, developers' reference 6.2.2).
 fn synopsis(facts: &Facts) -> String {
-    let text = facts.project.description.as_deref().unwrap_or_default().trim();
+    let text =
+        facts.project.description.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     // Signs that are no words: emoji and the like, at the beginning.
     let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let text = without_name(text, facts);
     let text = ["A ", "An ", "The ", "a ", "an ", "the "]
         .iter()
         .find_map(|article| text.strip_prefix(article))
         .unwrap_or(text);
-    let mut short = String::new();
-    let mut cut = false;
-    for word in text.trim_end_matches('.').split_whitespace() {
-        if short.len() + word.len() > 60 {
-            cut = true;
-            break;
-        }
-        if !short.is_empty() {
-            short.push(' ');
-        }
-        short.push_str(word);
-    }
-    // What was cut does not end with a word that leads to the next one.
-    let leads = ["a", "an", "the", "and", "or", "of", "for", "with", "in", "to", "by", "on", "as", "&", "from"];
-    while let Some((before, _)) = short.rsplit_once(' ').filter(|(_, last)| cut && leads.contains(last)) {
-        short.truncate(before.len());
-    }
+    let short = shortened(text.trim_end_matches('.'));
     let named = short.to_lowercase().starts_with(&facts.package);
     match short.trim_end_matches([',', ';', ':', '.', ' ', '!']) {
         text if text.len() < 4 || named => "application with its Python libraries".to_owned(),
         text => text.to_owned(),
     }
+}
+
+/// `NAME is a tool`, `NAME: a tool`, `NAME - a tool` → `a tool`.
+fn without_name<'a>(text: &'a str, facts: &Facts) -> &'a str {
+    let names = [facts.package.as_str(), facts.project.name.as_deref().unwrap_or_default()];
+    let rest = names.into_iter().filter(|name| !name.is_empty()).find_map(|name| {
+        let head = text.get(..name.len()).filter(|head| head.eq_ignore_ascii_case(name))?;
+        Some(text[head.len()..].trim_start())
+    });
+    let rest = rest.and_then(|rest| ["is ", ": ", "- ", "– ", "— "].iter().find_map(|sign| rest.strip_prefix(sign)));
+    rest.map_or(text, str::trim_start)
+}
+
+/// At most as many words as fit into a line, and no half clause at the end.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 76;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let end = text.char_indices().nth(MOST).map_or(text.len(), |(at, _)| at);
+    let cut = &text[..end];
+    // At the last sign that ends a clause, else before a word that begins one, else between two words.
+    let sign = cut.rfind([',', ';', '.', ':']).filter(|at| *at > 20);
+    let leads = [
+        " and ", " or ", " that ", " which ", " with ", " for ", " to ", " from ", " by ", " in ", " on ", " as ",
+        " & ",
+    ];
+    let lead = leads.iter().filter_map(|word| cut.rfind(word)).max().filter(|at| *at > 20);
+    let between = cut.rfind(' ').unwrap_or(end);
+    text[..sign.max(lead).unwrap_or(between)].trim_end().to_owned()
 }
 
 /// What the services take and nothing else brings: their servers.
@@ -262,10 +346,12 @@ fn copyright(facts: &Facts) -> String {
     let homepage = facts.project.homepage.as_ref().filter(|url| !url.is_empty());
     let source = homepage.map(|url| format!("Source: {url}\n")).unwrap_or_default();
     let text = facts.licence.as_deref().unwrap_or_default();
-    let holder = licence::copyright_holder(text).unwrap_or_else(|| {
+    let mut holders = licence::copyright_holders(text);
+    if holders.is_empty() {
         let who = facts.project.author.as_deref().unwrap_or(&facts.maintainer);
-        format!("{} {who}", facts.year)
-    });
+        holders.push(format!("{} {who}", facts.year));
+    }
+    let holder = holders.join("\n           ");
     let words = facts.project.licence.as_deref().unwrap_or_default();
     let (short, body) = match (licence::licence(text).or_else(|| licence::named(words)), text.trim().is_empty()) {
         (Some(Licence { name, common: Some(file) }), _) => (
@@ -340,12 +426,17 @@ mod tests {
             synopsis(&Facts { project: Project { description: Some(text.into()), ..Project::default() }, ..facts() })
         };
         assert_eq!(with("A small notes service."), "small notes service");
-        assert_eq!(with("Notes is an app"), "application with its Python libraries");
+        assert_eq!(with("Notes is an application for notes"), "application for notes");
+        assert_eq!(with("Notesapp"), "application with its Python libraries");
         assert_eq!(with(""), "application with its Python libraries");
         assert_eq!(with("\u{1f680} Fast tool!"), "Fast tool");
+        assert_eq!(with("Notes - keeps\n notes"), "keeps notes");
+        assert_eq!(with("NOTES: the simplest service"), "simplest service");
         assert!(with(&"word ".repeat(40)).len() <= 76);
         let long = "Small notes service with a web page, a REST interface and a command of its own";
         assert_eq!(with(long), "Small notes service with a web page, a REST interface");
+        let long = "tool for scanning Python environments for known vulnerabilities and other faults of theirs";
+        assert_eq!(with(long), "tool for scanning Python environments for known vulnerabilities");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 pub mod debian;
 mod services;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::apply;
@@ -16,7 +16,7 @@ use crate::input::{self, Kind};
 use crate::plan::Process;
 
 use super::context::Context;
-use super::inspect::{self, Project, service};
+use super::inspect::{self, Project, generated, service};
 use super::source;
 use super::target::SUITES;
 use debian::{Facts, File, Requirements};
@@ -48,15 +48,17 @@ const MOST: usize = 2000;
 
 /// Inspect the project in the working directory and write its debian/, or only
 /// say what would be written. A file that is there is an error, and nothing is written.
-pub fn new(context: &Context<'_>, name: Option<&str>, dry_run: bool) -> Result<Vec<File>> {
-    let files = debian::plan(&facts(context, name)?);
+pub fn new(context: &Context<'_>, name: Option<&str>, dry_run: bool) -> Result<Outcome> {
+    let facts = facts(context, name)?;
+    let suite = suite_for(context, &facts.project);
+    let files = debian::plan(&facts);
     let mut faults = Vec::new();
     for file in &files {
         if input::kind(&context.directory.join(&file.path))?.is_some() {
-            faults.push(
-                Diagnostic::error(format!("{} is there already", file.path.display()))
-                    .hint("nothing was written: new never overwrites, move the file away first"),
-            );
+            faults
+                .push(Diagnostic::error(format!("{} is there already", file.path.display())).hint(
+                    "nothing was written: new never overwrites; build with what is there, or move it away first",
+                ));
         }
     }
     if !faults.is_empty() {
@@ -67,7 +69,16 @@ pub fn new(context: &Context<'_>, name: Option<&str>, dry_run: bool) -> Result<V
             apply::write(&context.directory.join(&file.path), file.contents.as_bytes(), file.mode)?;
         }
     }
-    Ok(files)
+    Ok(Outcome { files, suite })
+}
+
+/// What was written, or would be.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The files.
+    pub files: Vec<File>,
+    /// The suite to build for, where the default's Python is too old.
+    pub suite: Option<&'static str>,
 }
 
 /// A project's directory.
@@ -100,6 +111,49 @@ impl Root<'_> {
         Ok(None)
     }
 
+    /// The text of the licence: the file at the top that has the plainest name.
+    fn licence(&self) -> Result<Option<String>> {
+        let mut found = Vec::new();
+        for name in input::names(self.path)? {
+            let Some(name) = name.to_str() else { continue };
+            let lower = name.to_lowercase();
+            let rank = ["license", "licence", "copying", "unlicense"].iter().position(|stem| lower.starts_with(stem));
+            let code = [".py", ".json", ".toml", ".html"].iter().any(|end| lower.ends_with(end));
+            if let Some(rank) = rank.filter(|_| !code && input::is_file(&self.path.join(name))) {
+                let plain = [".txt", ".md", ".rst"].iter().find_map(|end| lower.strip_suffix(end)).unwrap_or(&lower);
+                found.push((plain.len(), rank, name.to_owned()));
+            }
+        }
+        found.into_iter().min().map(|(_, _, name)| self.text(&name)).transpose()
+    }
+
+    /// Where the project has a manual page of its own for each of its programs.
+    fn manuals(&self, scripts: &BTreeSet<String>) -> Result<BTreeMap<String, String>> {
+        let mut found = BTreeMap::new();
+        for below in ["", "man", "man/man1", "docs/man", "doc/man", "docs", "doc", "share/man/man1"] {
+            for script in scripts {
+                let path = if below.is_empty() { format!("{script}.1") } else { format!("{below}/{script}.1") };
+                if input::is_file(&self.path.join(&path)) {
+                    found.entry(script.clone()).or_insert(path);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether lintian would miss the source of a file.
+    fn has_generated(&self) -> Result<bool> {
+        for entry in input::tree(self.path)? {
+            let Some(name) = entry.path.to_str() else { continue };
+            let aside = name.starts_with(".git/") || name.starts_with("debian/");
+            let looked_at = matches!(entry.kind, Kind::File { .. }) && !aside && generated::may_be(name);
+            if looked_at && generated::is(name, &input::bytes(&self.path.join(name))?.unwrap_or_default()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn project(&self) -> Result<Project> {
         let egg = self.egg_info()?;
         let mut project = inspect::pyproject(&self.text("pyproject.toml")?)
@@ -110,7 +164,7 @@ impl Root<'_> {
             // What the build system has computed is more than what can be read from code.
             let scripts = inspect::entry_points(&self.text(&format!("{egg}/entry_points.txt"))?);
             if !scripts.is_empty() {
-                project.scripts = scripts;
+                project.scripts = scripts.into_iter().chain(project.script_files.clone()).collect();
             }
             let requires = inspect::egg_requires(&self.text(&format!("{egg}/requires.txt"))?);
             if !requires.is_empty() {
@@ -244,26 +298,21 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
     let package = package.as_deref().and_then(source::package_name).ok_or_else(|| {
         Error::from(Diagnostic::error("the project has no name that Debian allows").hint("give one with --name"))
     })?;
-    warn_of_python(context, &project);
     let sources = root.sources()?;
     let modules = root.modules(&sources)?;
     let services = root.services(&project, &modules)?;
-    let licence = root.first(&[
-        "LICENSE",
-        "LICENSE.txt",
-        "LICENSE.md",
-        "LICENSE.rst",
-        "LICENCE",
-        "LICENCE.txt",
-        "LICENCE.md",
-        "COPYING",
-        "COPYING.txt",
-        "COPYING.md",
-        "UNLICENSE",
-        "license.txt",
-        "License.txt",
-    ]);
-    let licence = licence.map(|name| root.text(&name)).transpose()?;
+    let licence = root.licence()?;
+    let mut module = None;
+    if installable && project.scripts.is_empty() && services.is_empty() {
+        module = runnable(&project, &modules);
+        if module.is_none() {
+            context.warn(
+                Diagnostic::warning("the project has no program: what is installed is its virtual environment")
+                    .hint(format!("name what shall be in /usr/bin in the field Commands of debian/{package}.venv")),
+            );
+        }
+    }
+    let programs = project.scripts.iter().cloned().chain(module.as_ref().map(|_| package.clone())).collect();
     let epoch = context
         .environment
         .text("SOURCE_DATE_EPOCH")
@@ -288,9 +337,23 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         requirements,
         installable,
         licence,
+        module,
+        manuals: root.manuals(&programs)?,
+        generated: root.has_generated()?,
         services,
         variables,
     })
+}
+
+/// The package at the top that `python -m` can run: the project's own, else the only one.
+fn runnable(project: &Project, modules: &[(String, String)]) -> Option<String> {
+    let own = project.name.as_deref().unwrap_or_default().to_lowercase().replace(['-', '.'], "_");
+    let found: Vec<&str> = modules
+        .iter()
+        .filter_map(|(module, _)| module.strip_suffix(".__main__").filter(|package| !package.contains('.')))
+        .collect();
+    let named = found.iter().find(|package| package.to_lowercase() == own);
+    named.or(found.first().filter(|_| found.len() == 1)).map(|package| (*package).to_owned())
 }
 
 impl Root<'_> {
@@ -357,17 +420,18 @@ impl Root<'_> {
     }
 }
 
-/// Suites whose Python is too old for the project are named.
-fn warn_of_python(context: &Context<'_>, project: &Project) {
-    let Some(wanted) = project.requires_python.as_deref() else { return };
-    let Ok(specifiers) = wanted.parse::<pep440_rs::VersionSpecifiers>() else { return };
+/// Suites whose Python is too old for the project are named. The first that is
+/// not, where the one that is built for by default is among them.
+fn suite_for(context: &Context<'_>, project: &Project) -> Option<&'static str> {
+    let wanted = project.requires_python.as_deref()?;
+    let specifiers = wanted.parse::<pep440_rs::VersionSpecifiers>().ok()?;
     let fits = |suite: &super::target::Suite| {
         let (major, minor, patch) = suite.python;
         specifiers.contains(&pep440_rs::Version::new([u64::from(major), u64::from(minor), u64::from(patch)]))
     };
     let (good, bad): (Vec<_>, Vec<_>) = SUITES.iter().partition(|suite| fits(suite));
     if bad.is_empty() {
-        return;
+        return None;
     }
     let names =
         |suites: &[&super::target::Suite]| suites.iter().map(|suite| suite.name).collect::<Vec<_>>().join(" and ");
@@ -377,6 +441,7 @@ fn warn_of_python(context: &Context<'_>, project: &Project) {
     };
     let fault = Diagnostic::warning(format!("the project is for Python {wanted}, which {} does not have", names(&bad)));
     context.warn(fault.hint(hint));
+    good.first().map(|suite| suite.name).filter(|name| *name != SUITES[0].name)
 }
 
 /// The project's version, else the one that its code or the newest tag names, else 0.1.

@@ -39,22 +39,8 @@ pub fn files(facts: &Facts) -> Vec<File> {
             mode: 0o755,
             ..file(&format!("{package}-health"), "asks whether the service answers at its address", contents)
         });
-        files.push(file(
-            &format!("{package}.install"),
-            "the program that asks whether the service answers, and the application where it is no installable project",
-            install(facts),
-        ));
     }
     files
-}
-
-fn install(facts: &Facts) -> String {
-    let package = &facts.package;
-    let mut text = format!("debian/{package}-health usr/lib/{package}\n");
-    if !facts.installable {
-        text.extend(facts.sources.iter().map(|name| format!("{name} usr/lib/{package}/app\n")));
-    }
-    text
 }
 
 /// The program's name of a command line, without what is set before it.
