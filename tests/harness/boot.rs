@@ -72,6 +72,31 @@ impl Booted {
         &self.session
     }
 
+    /// A network of running systems: each has an interface `lan` with an address of
+    /// 10.99.0.0/24, the first .1, the next .2 and so on. It is all in their own
+    /// namespaces, the first one has the bridge, and it is gone with them.
+    #[track_caller]
+    pub fn connect(systems: &[&Booted]) {
+        let ip = |system: &Booted, words: &str| {
+            let output = Command::new("nsenter")
+                .args(["--net", "--target", &system.init.to_string(), "--", "ip"])
+                .args(words.split_whitespace())
+                .output()
+                .expect("nsenter cannot be started");
+            assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        let hub = systems[0];
+        ip(hub, "link add name lan type bridge");
+        for (number, system) in (1..).zip(systems) {
+            if number > 1 {
+                ip(hub, &format!("link add name port{number} type veth peer name lan netns {}", system.init));
+                ip(hub, &format!("link set dev port{number} master lan up"));
+            }
+            ip(system, &format!("address add 10.99.0.{number}/24 dev lan"));
+            ip(system, "link set dev lan up");
+        }
+    }
+
     /// Runs a script with `bash -e -o pipefail` as root in the running system.
     pub fn run(&self, script: &str) -> Output {
         let began = Instant::now();

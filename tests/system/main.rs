@@ -21,4 +21,5 @@ mod smoke;
 mod sources;
 mod toolkit;
 mod zeo_client;
+mod zeo_nodes;
 mod zeo_server;

@@ -16,11 +16,11 @@ on_both_suites!(
     grok_lets_its_principal_write,
 );
 
-fn server(suite: Suite) -> Arc<Built> {
+pub fn server(suite: Suite) -> Arc<Built> {
     built(suite, "example zeo-server", || Source::example("zeo-server", "zeo-server"))
 }
 
-fn board(suite: Suite) -> Arc<Built> {
+pub fn board(suite: Suite) -> Arc<Built> {
     built(suite, "example zope", || Source::example("zope", "board"))
 }
 
@@ -38,7 +38,7 @@ fn supervised(suite: Suite) -> Arc<Built> {
 }
 
 /// `ask URL [USER PASSWORD [TEXT]]` prints the status; a text is posted.
-const ASK: &str = "\
+pub const ASK: &str = "\
 import base64, sys, urllib.error, urllib.parse, urllib.request
 
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -110,7 +110,7 @@ fn answers(system: &Booted) {
 }
 
 /// The status of a notice put up with this password.
-fn put(system: &Booted, password: &str, text: &str) -> String {
+pub fn put(system: &Booted, password: &str, text: &str) -> String {
     ask(system, &format!("http://127.0.0.1:8081/board-add admin '{password}' '{text}'")).trim().to_owned()
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -57,72 +58,159 @@ fn sixteen_at_once_make_one_administrator() {
     println!("{rounds} rounds of 16 seeders at once: one administrator each");
 }
 
-/// Kills a seeder as it enters a system call for the nth time; whether it lived so long.
-fn killed_at(node: &Node, call: &str, ordinal: u32) -> bool {
-    let seeder = node.command("seed");
-    let mut command = Command::new("strace");
-    command.args(["-f", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    command.args(["-e", &format!("inject={call}:signal=KILL:when={ordinal}"), "--"]);
-    command.arg(seeder.get_program()).args(seeder.get_args());
-    in_the_tree(&mut command);
-    let output = command.stdin(Stdio::null()).output().expect("strace cannot be started");
-    // strace ends as the process ended.
-    let killed = output.status.signal() == Some(9);
-    assert!(killed || output.status.success(), "{call} {ordinal}: {output:?}");
-    killed
+/// Lets the interpreter die before its nth write to a TCP socket; without N it says
+/// at its end how many there were.
+const DYING: &str = "\
+import atexit, os, signal, socket, threading
+
+lock, count, last = threading.Lock(), 0, int(os.environ.get('DIE_BEFORE', 0))
+
+def counted(name):
+    write = getattr(socket.socket, name)
+
+    def method(self, *words):
+        global count
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            with lock:
+                count += 1
+                if count == last:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                    signal.pause()
+        return write(self, *words)
+
+    setattr(socket.socket, name, method)
+
+for name in ('send', 'sendall', 'sendmsg', 'sendto', 'sendfile'):
+    counted(name)
+if not last:
+    atexit.register(lambda: print('writes:', count))
+";
+
+/// A seeder that was killed, or was not since the point is past its end; and then run again.
+struct Attempt {
+    storage: String,
+    node: Node,
+    fired: bool,
 }
 
-/// Every write to a socket is a sendto; the thread that speaks with the server
-/// enters epoll_wait after what it has written. strace counts in each thread.
-/// So the one kills before a write, the other after it, also where a write of
-/// the main thread to its own pipe has the same ordinal; `make soak` runs both.
+impl Attempt {
+    /// `command` runs, or is killed; then the same without a kill.
+    fn new(what: &str, storage: &str, node: Node, command: &mut Command) -> Attempt {
+        let output = command.stdin(Stdio::null()).output().expect("the seeder cannot be started");
+        // strace ends as the process ended.
+        let fired = output.status.signal() == Some(9);
+        assert!(fired || output.status.success(), "{what}: {output:?}");
+        let held = node.files();
+        node.run("seed").ends_with(0);
+        println!("{what}: killed {fired}, then on disk: {held:?}");
+        Attempt { storage: storage.to_owned(), node, fired }
+    }
+}
+
+/// A command with a sitecustomize of its own.
+fn with_customization(command: &mut Command, dir: &Path) {
+    let path = std::env::join_paths([dir, &crate::harness::repository().join("share/python")]).expect("a path");
+    command.env("PYTHONPATH", path);
+}
+
+/// How many writes to a TCP socket the kernel has seen of a whole seeding, of any kind,
+/// and how many the sitecustomize has.
+fn writes(server: &Server, storage: &str, dir: &Path) -> (usize, usize) {
+    let node = Node::new(&server.address(), storage, ZOPE);
+    let seeder = node.command("seed");
+    let log = node.state().with_extension("strace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-yy", "-e", "trace=write,writev,sendto,sendmsg,sendmmsg,sendfile,splice", "-o"]).arg(&log);
+    command.arg("--").arg(seeder.get_program()).args(seeder.get_args());
+    in_the_tree(&mut command);
+    with_customization(&mut command, dir);
+    let said = run(&mut command).ends_with(0);
+    let counted = said.stdout.lines().find_map(|line| line.strip_prefix("writes: ")).expect("the number of writes");
+    let log = std::fs::read_to_string(log).expect("strace's log");
+    // The descriptor is the first argument of each, also of a call that another thread interrupts.
+    let is_tcp = |line: &&str| line.split_once(',').is_some_and(|(start, _)| start.contains("<TCP"));
+    (log.lines().filter(is_tcp).count(), counted.parse().expect("a number"))
+}
+
+const ZOPE: &str = "[bootstrap]\nframework = \"zope\"\n";
+
+/// A seeder dies before each of its writes to the server; strace vouches that these are
+/// all. `make soak` also kills it each time that it waits for something.
 #[test]
 fn killed_at_every_write_and_run_again() {
-    let points: Vec<(&str, u32)> = (1..=60).map(|n| ("sendto", n)).chain((1..=90).map(|n| ("epoll_wait", n))).collect();
-    let storages: Vec<String> = (1..=points.len()).map(|n| n.to_string()).collect();
+    let storages: Vec<String> = (1..=200).map(|number| number.to_string()).collect();
     let server = Server::with(&storages.iter().map(String::as_str).collect::<Vec<_>>(), "");
-    let more = "[bootstrap]\nframework = \"zope\"\n";
-    // Two at a time; each takes every second point, until one is past the end.
-    let run_points = |call: &'static str, first: u32| -> Vec<(String, Node, bool)> {
-        let mut done = Vec::new();
-        for ((_, ordinal), storage) in
-            points.iter().zip(&storages).filter(|((name, n), _)| *name == call && n % 2 == first % 2)
-        {
-            let node = Node::new(&server.address(), storage, more);
-            let killed = killed_at(&node, call, *ordinal);
-            let held = node.files();
-            node.run("seed").ends_with(0);
-            println!("{call} {ordinal}: killed {killed}, then on disk: {held:?}");
-            done.push((storage.clone(), node, killed));
-            if !killed {
+    let dir = tempfile::tempdir().expect("tempdir");
+    std::fs::write(dir.path().join("sitecustomize.py"), DYING).expect("sitecustomize.py");
+    let (seen, counted) = writes(&server, "1", dir.path());
+    assert_eq!(seen, counted, "writes that the kernel has seen, and those that a seeder can be killed at");
+    assert!(counted >= 15, "a seeder writes {counted} times only");
+
+    let used = AtomicUsize::new(1);
+    let node = || {
+        let storage = storages[used.fetch_add(1, Ordering::Relaxed)].as_str();
+        (storage, Node::new(&server.address(), storage, ZOPE))
+    };
+    let at_write = |ordinal: u32| {
+        let (storage, node) = node();
+        let mut command = node.command("seed");
+        with_customization(command.env("DIE_BEFORE", ordinal.to_string()), dir.path());
+        Attempt::new(&format!("write {ordinal}"), storage, node, &mut command)
+    };
+    let at_wait = |ordinal: u32| {
+        let (storage, node) = node();
+        let seeder = node.command("seed");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o", "/dev/null", "-e", "trace=epoll_wait"]);
+        command.args(["-e", &format!("inject=epoll_wait:signal=KILL:when={ordinal}"), "--"]);
+        command.arg(seeder.get_program()).args(seeder.get_args());
+        in_the_tree(&mut command);
+        Attempt::new(&format!("wait {ordinal}"), storage, node, &mut command)
+    };
+    let mut attempts = every(&at_write);
+    assert!(fired(&attempts) + 2 >= counted, "only {} kills at {counted} writes", fired(&attempts));
+    if rounds() >= 20 {
+        let waits = every(&at_wait);
+        assert!(fired(&waits) >= 20, "only {} waits", fired(&waits));
+        attempts.extend(waits);
+    }
+    for Attempt { node, storage, .. } in &attempts {
+        assert_eq!(node.files(), ["initial-admin-password"], "storage {storage}");
+    }
+    let words: Vec<String> =
+        attempts.iter().map(|it| format!("{}={}", it.storage, it.node.password_file().display())).collect();
+    let seen = server.look(&words);
+    for Attempt { storage, .. } in &attempts {
+        assert_eq!(seen[storage]["users"], json!(["admin"]), "storage {storage}");
+        assert_eq!(seen[storage]["authenticates"], json!(true), "storage {storage}");
+    }
+    println!(
+        "{} killed, at each of {counted} writes among them: one administrator each, and the password on file works",
+        fired(&attempts)
+    );
+}
+
+/// Every point from the first on, two at a time: each half takes every second one, until it is past the end.
+fn every(attempt: &(impl Fn(u32) -> Attempt + Sync)) -> Vec<Attempt> {
+    let half = |first: u32| {
+        let mut attempts = Vec::new();
+        for ordinal in (first..).step_by(2) {
+            attempts.push(attempt(ordinal));
+            if attempts.last().is_some_and(|attempt| !attempt.fired) {
                 break;
             }
         }
-        done
+        attempts
     };
-    let mut killed = std::collections::BTreeMap::new();
-    let families = [("sendto", 15), ("epoll_wait", 20)];
-    for (call, least) in families.into_iter().take(if rounds() < 20 { 1 } else { 2 }) {
-        let done: Vec<(String, Node, bool)> = std::thread::scope(|scope| {
-            let halves: Vec<_> = [1, 2].map(|first| scope.spawn(move || run_points(call, first))).into();
-            halves.into_iter().flat_map(|half| half.join().expect("a half")).collect()
-        });
-        for (storage, node, _) in &done {
-            assert_eq!(node.files(), ["initial-admin-password"], "storage {storage}");
-        }
-        let words: Vec<String> =
-            done.iter().map(|(storage, node, _)| format!("{storage}={}", node.password_file().display())).collect();
-        let seen = server.look(&words);
-        for (storage, _, _) in &done {
-            assert_eq!(seen[storage]["users"], json!(["admin"]), "storage {storage}");
-            assert_eq!(seen[storage]["authenticates"], json!(true), "storage {storage}");
-        }
-        let count = done.iter().filter(|(_, _, killed)| *killed).count();
-        assert!(count >= least, "only {count} points of {call} fired");
-        assert_eq!(done.len() - count, 2, "{call}: both halves must have reached the end");
-        killed.insert(call, count);
-    }
-    println!("killed at {killed:?}: one administrator each, and the password on file works");
+    let half = &half;
+    std::thread::scope(|scope| {
+        let halves = [1, 2].map(|first| scope.spawn(move || half(first)));
+        halves.into_iter().flat_map(|half| half.join().expect("a half")).collect()
+    })
+}
+
+fn fired(attempts: &[Attempt]) -> usize {
+    attempts.iter().filter(|attempt| attempt.fired).count()
 }
 
 #[test]

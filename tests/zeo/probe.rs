@@ -178,6 +178,42 @@ fn what_is_no_zeo_server_is_said_to_be_none() {
 }
 
 #[test]
+fn tls_is_known_by_its_records_and_nothing_else() {
+    // A record in pieces, as from a slow line; the first connection never gets a word.
+    let pieces = listener(|mut connection| {
+        thread::spawn(move || {
+            let mut byte = [0];
+            if std::io::Read::read(&mut connection, &mut byte).is_ok_and(|count| count == 1) {
+                for piece in [b"\x15", b"\x03"] {
+                    let _ = connection.write_all(piece);
+                    thread::sleep(Duration::from_millis(200));
+                }
+            }
+            hold(connection);
+        });
+    });
+    assert_eq!(answers(&pieces, "1"), (13, "tls-expected".to_owned(), 2));
+
+    // It holds the first connection and throws out each second one: with and without a word.
+    for word in [b"" as &[u8], b"no"] {
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let one_only = listener(move |mut connection| {
+            if first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+                hold(connection);
+            } else {
+                let _ = connection.write_all(word);
+            }
+        });
+        assert_eq!(probe(&one_only, "1", "").ends_with(12).json()["result"], "mute");
+    }
+
+    // Configured for TLS, and the server takes the connection and is mute.
+    let secured = secured();
+    let said = probe(&listener(hold), "1", &secured.tls("server", "node")).ends_with(12);
+    assert_eq!(said.json()["result"], "mute");
+}
+
+#[test]
 fn a_stopped_server_is_mute_not_slow_for_ever() {
     let server = Server::new();
     let stop = |signal: &str| run(Command::new("kill").args([signal, &server.pid().to_string()])).ends_with(0);

@@ -23,6 +23,8 @@ from .errors import Fault, TryLater, Usage
 PAUSE = 5.0
 #: Name of the variable with the directory of an instance's caches.
 CACHE = "ZEOCLIENT_CACHE"
+#: What the application's server may load of ours.
+WSGI = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "wsgi")
 
 
 def server(configuration: Configuration, number: int) -> Server:
@@ -82,6 +84,8 @@ def serve(configuration: Configuration, number: int) -> NoReturn:
     address = found.listen[number]
     host, port = (address, "") if isinstance(address, str) else (address[0], str(address[1]))
     environment = {**os.environ, CACHE: cache(found, str(number))}
+    if os.path.isdir(WSGI):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), WSGI)))
     values = {"{host}": host, "{port}": port, "{instance}": str(number)}
     words = []
     for word in found.command:

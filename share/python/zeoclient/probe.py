@@ -202,19 +202,37 @@ def _await_greeting(connection: socket.socket, server: Address, clock: _Clock) -
         waiting.register(connection, selectors.EVENT_READ)
         if waiting.select(min(PATIENCE, clock.left())):
             return
-        with _connect(server, clock) as second:
-            second.sendall(_client_hello())
-            waiting.register(second, selectors.EVENT_READ)
-            ready = waiting.select(clock.left())
-            if not ready:
-                raise TimeoutError
-            if any(key.fileobj is connection for key, _ in ready):
-                return
-            if second.recv(2) in TLS_RECORDS:
-                raise _Answer(Result.TLS_EXPECTED, "the server speaks TLS, and this client is not configured for it")
-        # Slow, but a ZEO server: it greeted the second connection first.
+        if _answers_tls(server, connection, waiting, clock):
+            raise _Answer(Result.TLS_EXPECTED, "the server speaks TLS, and this client is not configured for it")
+        # Slow, but perhaps a ZEO server after all.
         if not waiting.select(clock.left()):
             raise TimeoutError
+
+
+def _answers_tls(
+    server: Address, first: socket.socket, waiting: selectors.BaseSelector, clock: _Clock
+) -> bool:
+    """Whether a second connection that begins TLS is answered with TLS, before the
+    first one is with anything. A server that takes no second one says nothing by that."""
+    start = b""
+    with contextlib.suppress(ConnectionError, _Answer), _connect(server, clock) as second:
+        waiting.register(second, selectors.EVENT_READ)
+        try:
+            second.sendall(_client_hello())
+            # A record may come in pieces.
+            while len(start) < len(TLS_RECORDS[0]):
+                ready = waiting.select(clock.left())
+                if not ready:
+                    raise TimeoutError
+                if any(key.fileobj is first for key, _ in ready):
+                    return False
+                piece = second.recv(len(TLS_RECORDS[0]) - len(start))
+                if not piece:
+                    return False
+                start += piece
+        finally:
+            waiting.unregister(second)
+    return start in TLS_RECORDS
 
 
 def _client_hello() -> bytes:

@@ -183,8 +183,7 @@ def _carry_out(configuration: Configuration, wanted: Upgrade, claim: _Claim, loc
     environment = {**os.environ, "UPGRADE_FROM": claim.version, "UPGRADE_TO": wanted.version}
     if configuration.server is not None:
         environment[instance.CACHE] = instance.cache(configuration.server, "upgrade")
-    # The command ends with this process: else nobody would count its pulse.
-    words = ["setpriv", "--pdeathsig", "TERM", "--", *wanted.command]
+    words = [*_ending_with_this(), *wanted.command]
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, env=environment, pass_fds=(lock,)) as command:
         while True:
             try:
@@ -199,6 +198,15 @@ def _carry_out(configuration: Configuration, wanted: Upgrade, claim: _Claim, loc
             f"the upgrade to {wanted.version} {failure}: {' '.join(wanted.command)}",
             "see what it said above; " + _how_again(configuration),
         )
+
+
+def _ending_with_this() -> list[str]:
+    """Words before a command that end it with this process: else nobody would count
+    its pulse. A service's filter of system calls may forbid them; there the service
+    manager ends what is left of a start that has failed."""
+    words = ["setpriv", "--pdeathsig", "TERM", "--"]
+    tried = subprocess.run([*words, "true"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return words if tried.returncode == 0 else []
 
 
 def _beat(configuration: Configuration, claim: _Claim, limit: float) -> None:

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::description::Framework;
 use super::settings::{self, PASSWORD};
 use super::site::Site;
 use super::{programs, texts};
@@ -25,6 +26,9 @@ const MODULES: [(&str, &str); 14] = [
     ("zeoclient/status.py", include_str!("../../../share/python/zeoclient/status.py")),
     ("zeoclient/upgrade.py", include_str!("../../../share/python/zeoclient/upgrade.py")),
 ];
+
+/// What alone is on the path of Zope's server.
+const REFUSING: &str = include_str!("../../../share/python/zeoclient_wsgi.py");
 
 /// What the source has besides the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,6 +73,9 @@ pub fn plan(site: &Site<'_>, found: &Found) -> Result<Outcome> {
     let library = site.library();
     for (name, text) in MODULES {
         outcome.files.insert(format!("{library}/{name}"), (text.to_owned(), 0o644));
+    }
+    if site.application.framework == Framework::Zope {
+        outcome.files.insert(format!("{library}/wsgi/zeoclient_wsgi.py"), (REFUSING.to_owned(), 0o644));
     }
     outcome.files.insert(format!("{library}/start"), (texts::start(site)?, 0o755));
     if let Some(path) = texts::site_zcml(site) {
