@@ -6,6 +6,7 @@
 //! its programs; the tests install one after another.
 
 mod cases;
+mod forty;
 mod live;
 
 use std::collections::BTreeMap;
