@@ -2,7 +2,7 @@
 //! settings files of the administrator, as they were read.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::fs::{Attributes, Kind, Root};
 use super::programs;
@@ -108,7 +108,7 @@ impl Package {
     /// The values that count.
     pub fn effective(&self, files: &SettingsFiles, secrets: &BTreeMap<String, String>) -> Result<Effective> {
         let (layers, mut faults) = files.layers(self);
-        let (effective, more) = layer::effective(&self.manifest.settings, &layers, secrets);
+        let (effective, more) = layer::effective(&self.name, &self.manifest.settings, &layers, secrets);
         faults.extend(more);
         if faults.is_empty() { Ok(effective) } else { Err(Error::Failed(faults)) }
     }
@@ -178,6 +178,9 @@ pub fn attributes(path: &str, uid: u32, gid: u32, mode: &str) -> Result<Attribut
 pub struct SettingsFiles {
     /// Their texts.
     pub texts: BTreeMap<String, String>,
+    /// Paths of the files beside them that nobody reads, though their names may
+    /// have been meant to count.
+    pub overlooked: Vec<PathBuf>,
 }
 
 impl SettingsFiles {
@@ -185,9 +188,12 @@ impl SettingsFiles {
     pub fn read(root: &Root, package: &str) -> Result<Self> {
         let directory = directory(package);
         let mut texts = BTreeMap::new();
+        let mut overlooked = Vec::new();
         for name in root.names(&directory)?.unwrap_or_default() {
-            if layer::is_layer(&name) {
-                let path = format!("{directory}/{name}");
+            let path = format!("{directory}/{name}");
+            if layer::is_overlooked(&name) && root.kind(&path)? == Some(Kind::File) {
+                overlooked.push(root.outside(&path));
+            } else if layer::is_layer(&name) {
                 match root.text(&path)? {
                     Some(text) => {
                         texts.insert(name, text);
@@ -203,7 +209,15 @@ impl SettingsFiles {
                 }
             }
         }
-        Ok(Self { texts })
+        Ok(Self { texts, overlooked })
+    }
+
+    /// A warning for each file that nobody reads.
+    pub fn warnings(&self) -> impl Iterator<Item = Diagnostic> {
+        self.overlooked.iter().map(|path| {
+            Diagnostic::warning(format!("{} is not read: its name does not end in .conf", path.display()))
+                .hint("rename it; or add .disabled after .conf where that is wanted")
+        })
     }
 
     /// Parsed, in order, with every fault of the grammar. In our own file,

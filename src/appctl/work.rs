@@ -111,6 +111,9 @@ impl<'a> Work<'a> {
             transaction::recover(machine, &package.manifest, store, &mut journal)?;
         }
         let files = SettingsFiles::read(&machine.root, name)?;
+        for warning in files.warnings() {
+            machine.printer.diagnostic(&warning);
+        }
         // Whatever a name in there is written in, it is not a package's account.
         let text = |path| {
             let bytes = machine.root.input(path)?.unwrap_or_default();

@@ -27,6 +27,13 @@ pub fn is_layer(name: &str) -> bool {
     name.ends_with(".conf") && !name.starts_with('.')
 }
 
+/// Whether a file of settings.d that is no layer looks as if it were meant to be
+/// one: neither hidden, nor an explanation, nor put aside (`site.conf.bak`, `site~`).
+pub fn is_overlooked(name: &str) -> bool {
+    let aside = name.starts_with('.') || name.starts_with("README") || name.ends_with('~') || name.contains(".conf.");
+    !is_layer(name) && !aside
+}
+
 /// `key = value` on a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -116,10 +123,11 @@ pub struct Resolved {
 /// Every setting of a package with the value that counts, by name.
 pub type Effective = BTreeMap<String, Resolved>;
 
-/// The values that count: the defaults, then `layers` in the order given, then
+/// The values of `package` that count: the defaults, then `layers` in the order given, then
 /// `secrets` (by name). Every fault is in the list; a setting with a fault in
 /// one layer keeps what the layers below it say.
 pub fn effective(
+    package: &str,
     settings: &[Setting],
     layers: &[Layer],
     secrets: &BTreeMap<String, String>,
@@ -135,7 +143,7 @@ pub fn effective(
     for layer in layers {
         for entry in &layer.entries {
             let location = Location::line(&layer.file, entry.line);
-            match value(settings, entry) {
+            match value(package, settings, entry) {
                 Ok(value) => {
                     let resolved = Resolved { value, source: layer.source(), location: Some(location) };
                     all.insert(entry.key.clone(), resolved);
@@ -158,11 +166,11 @@ fn unset(setting: &Setting) -> Value {
 }
 
 /// The value of an entry, or the fault, still without its place.
-fn value(settings: &[Setting], entry: &Entry) -> Result<Value, Diagnostic> {
+fn value(package: &str, settings: &[Setting], entry: &Entry) -> Result<Value, Diagnostic> {
     let setting = find(settings, &entry.key)?;
     match &setting.kind {
         Kind::Secret { .. } => Err(Diagnostic::error(format!("'{}' is a secret and does not belong here", entry.key))
-            .hint(format!("remove the line; store it with 'appctl config set PACKAGE {} --stdin'", entry.key))),
+            .hint(format!("remove the line; store it with 'appctl config set {package} {} --stdin'", entry.key))),
         Kind::PasswordHash { from, .. } => Err(Diagnostic::error(format!("'{}' is computed from '{from}'", entry.key))
             .hint(format!("remove the line, and set '{from}'"))),
         _ => setting.parse(&entry.text).map_err(|reason| {
@@ -234,11 +242,18 @@ mod tests {
     }
 
     #[test]
+    fn files_put_aside_are_not_missed() {
+        let overlooked = |name: &&str| is_overlooked(name);
+        let names = ["70-site", "site.ini", "70-site.conf", ".70-site.swp", "README", "site~", "site.conf.dpkg-old"];
+        assert_eq!(names.iter().copied().filter(overlooked).collect::<Vec<_>>(), ["70-site", "site.ini"]);
+    }
+
+    #[test]
     fn the_last_layer_wins() {
         let layers =
             [layer("10-site.conf", "  # site\n\nlisten=0.0.0.0:1\nworkers = 2\n"), layer(OWN, "listen = [::]:9000 \n")];
         let secrets = BTreeMap::from([("key".to_owned(), "s".to_owned())]);
-        let (all, faults) = effective(&settings(), &layers, &secrets);
+        let (all, faults) = effective("notes", &settings(), &layers, &secrets);
         assert_eq!(faults, []);
         let shown: Vec<String> = all
             .iter()
@@ -277,7 +292,7 @@ mod tests {
     #[test]
     fn faults_of_the_values_name_file_line_and_cure() {
         let layers = [layer("a.conf", "workers = 9\nlistn = x\nkey = hunter2\nhash = x\nlisten = 0.0.0.0:1")];
-        let (all, faults) = effective(&settings(), &layers, &BTreeMap::new());
+        let (all, faults) = effective("notes", &settings(), &layers, &BTreeMap::new());
         let file = "/etc/notes/settings.d/a.conf";
         assert_eq!(
             messages(&faults),
@@ -287,7 +302,7 @@ mod tests {
                 ),
                 format!("{file}:2: unknown setting 'listn' (did you mean 'listen'?)"),
                 format!(
-                    "{file}:3: 'key' is a secret and does not belong here (remove the line; store it with 'appctl config set PACKAGE key --stdin')"
+                    "{file}:3: 'key' is a secret and does not belong here (remove the line; store it with 'appctl config set notes key --stdin')"
                 ),
                 format!("{file}:4: 'hash' is computed from 'key' (remove the line, and set 'key')"),
             ]

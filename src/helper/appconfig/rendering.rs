@@ -15,13 +15,18 @@ use crate::error::{Diagnostic, Location};
 /// Values by the settings' names.
 type Values = BTreeMap<String, Value>;
 
-/// Render everything. `templates`: by the index of their file; `fixtures`: the
+/// Render everything of `package`. `templates`: by the index of their file; `fixtures`: the
 /// layers of debian/appconfig/fixtures. Every fault is in the list.
-pub fn trial(description: &Description, templates: &BTreeMap<usize, Template>, fixtures: &[Layer]) -> Vec<Diagnostic> {
+pub fn trial(
+    package: &str,
+    description: &Description,
+    templates: &BTreeMap<usize, Template>,
+    fixtures: &[Layer],
+) -> Vec<Diagnostic> {
     let settings = description.plain_settings();
     let secrets = sample_secrets(&settings);
     let values = |layers: &[Layer]| -> (Values, Vec<Diagnostic>) {
-        let (effective, faults) = layer::effective(&settings, layers, &secrets);
+        let (effective, faults) = layer::effective(package, &settings, layers, &secrets);
         (effective.into_iter().map(|(name, resolved)| (name, resolved.value)).collect(), faults)
     };
     let (defaults, mut faults) = values(&[]);

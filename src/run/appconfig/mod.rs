@@ -103,7 +103,7 @@ impl<'a> Package<'a> {
         let found = check::uses(&description, &parsed);
         if !check::has_errors(&found) && !description.is_partial {
             let fixtures = fixtures(context, name, &mut faults)?;
-            faults.extend(rendering::trial(&description, &parsed, &fixtures));
+            faults.extend(rendering::trial(name, &description, &parsed, &fixtures));
         }
         faults.extend(found);
         let texts = parsed.iter().map(|(index, template)| {

@@ -120,6 +120,10 @@ pub fn user(fields: &mut Fields) -> Option<User> {
     if let Some(name) = name.as_ref().filter(|name| !is_account(&name.text)) {
         fields.fault(name.line, format!("'{}' cannot name an account", name.text), ACCOUNT);
     }
+    if let Some(name) = name.as_ref().filter(|name| name.text == "root") {
+        let cure = "name an account of the application's own; Owner and Group may say root without a stanza";
+        fields.fault(name.line, "'root' is no service's account".to_owned(), cure);
+    }
     let home = match fields.field("Home") {
         Some(_) => Some(path(fields, "Home")?),
         None => None,
