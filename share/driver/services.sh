@@ -5,12 +5,6 @@
 # to answer with a status below 400: X-Health=http://HOST:PORT/PATH in [Service].
 # shellcheck shell=sh
 set -eu
-tries=0
-until state=$(systemctl is-system-running --wait 2>/dev/null) || [ "$state" = degraded ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 600 ] || { echo "the system is '$state' after 60 s" && exit 1; }
-    sleep 0.1
-done
 failed=
 
 # Whether a unit, of a type and in a state, is as it should be.

@@ -30,6 +30,8 @@ use crate::plan::Process;
 
 /// First argument of the driver's second self.
 pub const INIT: &str = "--first-process-of-a-session";
+/// Waits until a booted system has come up.
+const BOOTED: &str = include_str!("../../share/driver/booted.sh");
 /// Exit status of a session that could not be set up.
 const NOT_SET_UP: i32 = 125;
 
@@ -229,18 +231,20 @@ impl Session {
 
     /// Start the system with systemd-nspawn, and run the commands' words in it.
     fn boot(&self) -> Outcome<i32> {
+        let come_up = Step::script(BOOTED, &[]);
         let (mut container, mut leader) = self.start()?;
+        let mut booted = true;
         for step in &self.commands {
             if step.after_boot {
                 shut_down(&mut container, &leader)?;
                 (container, leader) = self.start()?;
+                booted = true;
             }
-            let mut command = Command::new("nsenter");
-            command.args(["-t", &leader, "-m", "-u", "-i", "-n", "-p", "--"]).args(&step.command);
-            command.env_clear().envs([("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("HOME", "/root")]).stdin(Stdio::null());
-            let status = command.status().map_err(|error| format!("cannot run nsenter: {error}"))?;
-            if !status.success() {
-                return Ok(status.code().unwrap_or(1));
+            for step in std::mem::take(&mut booted).then_some(&come_up).into_iter().chain([step]) {
+                let status = inside(&leader, &step.command)?;
+                if status != 0 {
+                    return Ok(status);
+                }
             }
         }
         // The container ends with this process.
@@ -303,6 +307,15 @@ impl Session {
         end_the_rest(program);
         Ok(status)
     }
+}
+
+/// Run a command in a container that boots or has booted; its exit status.
+fn inside(leader: &str, words: &[String]) -> Outcome<i32> {
+    let mut command = Command::new("nsenter");
+    command.args(["-t", leader, "-m", "-u", "-i", "-n", "-p", "--"]).args(words);
+    command.env_clear().envs([("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("HOME", "/root")]).stdin(Stdio::null());
+    let status = command.status().map_err(|error| format!("cannot run nsenter: {error}"))?;
+    Ok(status.code().unwrap_or(1))
 }
 
 /// What systemd(1) takes for a power-off; then the container's end.

@@ -29,7 +29,7 @@ fn a_good_package_passes_every_check() {
     let results = source.results("dba-good");
     let verdicts: serde_json::Value = serde_json::from_slice(&read(results.join("checks.json"))).unwrap();
     assert_eq!(rows(&verdicts), [("lintian", "passed"), ("rebuild", "passed"), ("install", "passed")]);
-    assert_eq!(verdicts[2]["found"], "installed, booted with 1 services, purged");
+    assert_eq!(verdicts[2]["found"], "installed, booted with 1 service, purged");
     assert!(names(&results).contains(&"check-lintian.log".to_owned()));
     // Once more from the source package that the .changes names.
     let changes = results.join("dba-good_1.0_amd64.changes").to_string_lossy().into_owned();
@@ -59,7 +59,7 @@ fn what_is_never_the_same_and_what_policy_forbids_is_found() {
     // diffoscope names the file within.
     let log = String::from_utf8(read(source.results("dba-random").join("check-rebuild.log"))).unwrap();
     assert!(log.contains("usr/share/dba-random/data"), "{log}");
-    assert!(words.contains("the check lintian failed: 1 errors"), "{words}");
+    assert!(words.contains("the check lintian failed: 1 error"), "{words}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::plan::Process;
 
 use super::super::context::Task;
 use super::super::session::Step;
-use super::{Checker, Ended, Found, Run};
+use super::{Checker, Ended, Found, Run, counted};
 
 const INIT_SYSTEM: &str = include_str!("../../../share/driver/init-system.sh");
 const RUNTIME: &str = include_str!("../../../share/driver/runtime.sh");
@@ -60,8 +60,12 @@ impl Checker<'_> {
         let (services, answers) = (count(" is active"), count(" answers"));
         Ok(match ended {
             Ended::Good => {
-                let answers = if answers == 0 { String::new() } else { format!(", {answers} health checks answer") };
-                Found::good(format!("installed, booted with {services} services{answers}, purged"))
+                let answers = if answers == 0 {
+                    String::new()
+                } else {
+                    format!(", {} answered", counted(answers, "health check"))
+                };
+                Found::good(format!("installed, booted with {}{answers}, purged", counted(services, "service")))
             }
             Ended::Bad(_, words) => Found::bad(words),
         })

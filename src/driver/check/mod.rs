@@ -206,7 +206,7 @@ impl Checker<'_> {
         let ended = self.run(run, log, task)?;
         let text = String::from_utf8_lossy(&input::bytes(log)?.unwrap_or_default()).into_owned();
         let (errors, warnings) = (tags(&text, "E"), tags(&text, "W"));
-        let found = format!("{errors} errors, {warnings} warnings");
+        let found = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
         Ok(match ended {
             // Status 2: there are errors, and whether they count is decided here.
             Ended::Bad(status, words) if status != Some(2) => Found::bad(words),
@@ -258,6 +258,11 @@ fn tags(text: &str, severity: &str) -> usize {
     let own = format!("{severity}: ");
     let zstd = |line: &&str| line.contains(" malformed-deb-archive ") && line.contains(".tar.zst not ");
     text.lines().filter(|line| line.starts_with(&own)).filter(|line| !zstd(line)).count()
+}
+
+/// `1 error`, `2 errors`.
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 enum Ended {
