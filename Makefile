@@ -25,9 +25,11 @@ debs: ## the toolkit's packages, in target/debs/
 demo: ## an application from source to an answer over HTTP, in clean chroots
 	@tools/demo $(suite)
 
-bench: ## dh_venv against dh_virtualenv, in target/bench/
+bench: ## dh_venv and deb-build-app against their peers, in target/bench/
 	@tools/prepare bench
 	@tools/bench
+	@tools/debs bookworm
+	@tools/as-root tools/bench-driver
 
 soak: ## tests too long for check: killed builds and scripts, the toolkit built twice, ZEO's seeders
 	@tools/prepare check
