@@ -12,6 +12,7 @@ on_both_suites!(
     case_11_links_of_an_older_layout_never_lead_into_the_systems_python,
     case_18_root_finds_no_pip_and_writes_nothing_below_the_prefix,
     case_24_takes_over_from_a_venv_with_bytecode_and_links_of_root,
+    case_24_moves_to_the_default_prefix_and_leaves_nothing_behind,
 );
 
 fn case_09_script_runs_through_usr_bin_as_ordinary_user_from_dash(suite: Suite) {
@@ -200,6 +201,30 @@ fn package_of_dh_virtualenv() -> Vec<PathBuf> {
 
 fn case_24_takes_over_from_a_venv_with_bytecode_and_links_of_root(suite: Suite) {
     takes_over(suite, &package_of_a_plain_venv(suite));
+}
+
+/// The preinst that dh_venv(1) has for it.
+fn preinst_of_the_manual() -> String {
+    let manual = std::fs::read_to_string(repository().join("man/dh_venv.1")).expect("manual");
+    let (_, rest) = manual.split_once(".nf\n#!/bin/sh\n").expect("a script in the manual");
+    let (script, _) = rest.split_once("\n.fi\n").expect("its end");
+    format!("#!/bin/sh\n{}\n", script.replace("\\-", "-").replace("notes", "greet"))
+}
+
+fn greet_2_with_a_preinst() -> Source {
+    greet_2().file("debian/greet.preinst", &preinst_of_the_manual())
+}
+
+fn case_24_moves_to_the_default_prefix_and_leaves_nothing_behind(suite: Suite) {
+    let ours = built(suite, "greet 2 with a preinst", greet_2_with_a_preinst);
+    let session = target(suite);
+    session.install(&package_of_a_plain_venv(suite));
+    session.ok("/opt/venvs/greet/bin/python -m compileall -q /opt/venvs/greet || true
+        find /opt/venvs/greet -path '*/words*.pyc' | grep .");
+    session.install(&[ours.deb()]);
+    assert_eq!(session.ok("greet").stdout, "hello from 2.0\n");
+    session.ok("dpkg -V greet && ! test -e /opt/venvs/greet");
+    session.ok("apt-get purge -qq -y greet && ! test -e /usr/lib/greet");
 }
 
 #[test]
