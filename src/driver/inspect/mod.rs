@@ -91,6 +91,13 @@ pub fn is_buildable(text: &str) -> bool {
     table.contains_key("build-system") || tool("poetry").is_some_and(|poetry| poetry.contains_key("name"))
 }
 
+/// Names of what builds the project, normalised.
+pub fn build_requires(text: &str) -> BTreeSet<String> {
+    let Ok(table) = text.parse::<Table>() else { return BTreeSet::new() };
+    let system = table.get("build-system").and_then(Value::as_table);
+    requirement_names(&system.and_then(|system| strings(system, "requires")).unwrap_or_default())
+}
+
 /// Where a pyproject.toml says that the version is to be read: a file (Hatch), or a module with `__version__` (Flit, setuptools).
 pub fn version_places(text: &str) -> Vec<String> {
     let Ok(table) = text.parse::<Table>() else { return Vec::new() };
@@ -503,6 +510,8 @@ mod tests {
         assert!(!is_buildable("[tool.black]\nline-length = 100\n"));
         assert!(!is_buildable("[project]\nname = 'x'\n"));
         assert!(is_buildable("[build-system]\nrequires = []\n"));
+        let names = build_requires("[build-system]\nrequires = ['Setuptools_Rust>=1', 'wheel']\n");
+        assert_eq!(names, BTreeSet::from(["setuptools-rust".to_owned(), "wheel".to_owned()]));
         assert!(is_buildable("[tool.poetry]\nname = 'x'\n"));
         assert!(!is_buildable("[tool.poetry]\nname = 'x'\npackage-mode = false\n"));
     }

@@ -50,6 +50,10 @@ pub struct Facts {
     pub licence: Option<String>,
     /// Programs that run all the time.
     pub services: Vec<Service>,
+    /// Whether cargo compiles a part of it.
+    pub rust: bool,
+    /// Packages of Debian with parts of Python's own library that the code imports.
+    pub modules: BTreeSet<&'static str>,
     /// Environment variables that the code reads.
     pub variables: BTreeSet<String>,
     /// Date of the changelog entry, as `date -R` prints it.
@@ -198,6 +202,12 @@ fn control(facts: &Facts) -> String {
     let mut needed: BTreeSet<&str> = BTreeSet::from(["python3-dev"]);
     let names = named(facts);
     needed.extend(names.iter().flat_map(|name| native::headers(name).iter().copied()));
+    let mut runtime: BTreeSet<&str> = names.iter().flat_map(|name| native::loaded(name).iter().copied()).collect();
+    runtime.extend(&facts.modules);
+    // The modules are tried when the virtual environment is built.
+    needed.extend(&runtime);
+    needed.extend(facts.rust.then_some("cargo"));
+    let runtime: String = runtime.iter().map(|name| format!(", {name}")).collect();
     let mut build: Vec<&str> = vec!["debhelper-compat (= 13)"];
     if !facts.services.is_empty() {
         build.extend(["dh-sequence-appconfig", "dh-sequence-supervisord"]);
@@ -207,7 +217,7 @@ fn control(facts: &Facts) -> String {
     format!(
         "Source: {package}\nSection: {}\nPriority: optional\nMaintainer: {}\n\
          Build-Depends: {}\nStandards-Version: 4.6.2\nRules-Requires-Root: no\n{homepage}\n\
-         Package: {package}\nArchitecture: any\nDepends: ${{misc:Depends}}, ${{shlibs:Depends}}, ${{venv:Depends}}\n\
+         Package: {package}\nArchitecture: any\nDepends: ${{misc:Depends}}, ${{shlibs:Depends}}, ${{venv:Depends}}{runtime}\n\
          XB-Venv-Id: ${{venv:Id}}\nDescription: {}\n{} .\n \
          The package brings its Python libraries with it, in an environment of their\n own below /usr/lib/{package}/venv.\n",
         if facts.services.is_empty() { "python" } else { "web" },
@@ -465,6 +475,16 @@ mod tests {
             control.contains("dh-sequence-venv,\n               libpq-dev,\n               python3-dev\n"),
             "{control}"
         );
+    }
+
+    #[test]
+    fn what_is_loaded_while_it_runs_is_a_dependency_of_both() {
+        let mut with = facts();
+        with.project.dependencies = Some(vec!["psycopg>=3".into()]);
+        with.modules = ["python3-tk"].into();
+        let control = contents(&plan(&with), "control");
+        assert!(control.contains("${venv:Depends}, libpq5, python3-tk\n"), "{control}");
+        assert!(control.contains("libpq5,\n               python3-dev,\n               python3-tk\n"), "{control}");
     }
 
     #[test]

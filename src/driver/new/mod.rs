@@ -16,7 +16,7 @@ use crate::input::{self, Kind};
 use crate::plan::Process;
 
 use super::context::Context;
-use super::inspect::{self, Project, generated, service};
+use super::inspect::{self, Project, generated, native, service};
 use super::source;
 use super::target::SUITES;
 use debian::{Facts, File, Requirements};
@@ -42,6 +42,23 @@ const NOT_PROGRAM: [&str; 19] = [
     "test",
     "tests",
     "venv",
+];
+/// What a file of requirements has that is for developers.
+const DEVELOPERS: [&str; 14] = [
+    "black",
+    "build",
+    "coverage",
+    "flake8",
+    "isort",
+    "mypy",
+    "nox",
+    "pre-commit",
+    "pylint",
+    "pytest",
+    "ruff",
+    "sphinx",
+    "tox",
+    "twine",
 ];
 /// Files of code that are read; a project with more is not looked through to its end.
 const MOST: usize = 2000;
@@ -192,8 +209,12 @@ impl Root<'_> {
         if let Some(file) = &file {
             let text = self.text(file)?;
             let plain = inspect::is_plain(&text);
-            // With pins it is what is deployed; else the project's own metadata says more, where it has any.
-            let pinned = inspect::is_pinned(&text) == Some(true) && plain;
+            // With pins it is what is deployed, unless it lacks what the project asks for, or has
+            // developers' tools; else the project's own metadata says more, where it has any.
+            let names = inspect::requirement_names(&[text.clone()]);
+            let declared = inspect::requirement_names(project.dependencies.as_deref().unwrap_or_default());
+            let deployed = declared.is_subset(&names) && !DEVELOPERS.iter().any(|tool| names.contains(*tool));
+            let pinned = inspect::is_pinned(&text) == Some(true) && plain && deployed;
             if !installable || pinned || (project.dependencies.is_none() && plain) {
                 return Ok(Requirements::File(file.clone()));
             }
@@ -332,6 +353,8 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         date: date("-R")?,
         year: date("+%Y")?,
         sources: if installable { Vec::new() } else { sources },
+        rust: warn_of_rust(context, &pyproject),
+        modules: modules.iter().flat_map(|(_, text)| native::imported(text)).collect(),
         project,
         package,
         requirements,
@@ -343,6 +366,19 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         services,
         variables,
     })
+}
+
+/// A project with Rust in it is compiled by cargo, which fetches crates.
+fn warn_of_rust(context: &Context<'_>, pyproject: &str) -> bool {
+    let rust =
+        inspect::build_requires(pyproject).iter().any(|name| ["maturin", "setuptools-rust"].contains(&name.as_str()));
+    if rust {
+        context
+            .warn(Diagnostic::warning("the project is compiled by cargo, which takes crates from the network").hint(
+                "vendor its crates (cargo vendor) into the source, or leave the network to the build: --network",
+            ));
+    }
+    rust
 }
 
 /// The package at the top that `python -m` can run: the project's own, else the only one.
@@ -406,7 +442,10 @@ impl Root<'_> {
             let line = line.trim_start();
             line.starts_with("import pkg_resources") || line.starts_with("from pkg_resources")
         };
-        if modules.iter().any(|(_, text)| text.lines().any(imports)) || declared.contains("setuptools") {
+        // Its setup.py, too, is run with the setuptools that is there.
+        let setup = self.text("setup.py")?;
+        let mut texts = modules.iter().map(|(_, text)| text).chain([&setup]);
+        if texts.any(|text| text.lines().any(imports)) || declared.contains("setuptools") {
             names.insert("setuptools".to_owned());
         }
         if let Requirements::File(file) | Requirements::Lock(file) = requirements {
