@@ -17,6 +17,7 @@ use crate::input;
 use crate::plan::Process;
 
 use super::context::{Context, last_words};
+use super::inspect::hooks;
 use super::target::Suite;
 
 /// The lock, below the source directory.
@@ -97,6 +98,11 @@ impl Inputs {
             let text = input::text(&root.join(&pyproject))?;
             let parsed = text.as_deref().map(|text| Pyproject::parse(text, Path::new(&pyproject))).transpose()?;
             self.lines.extend(parsed.unwrap_or_default().build_requires);
+            let read = |name: &str| -> Result<String> {
+                Ok(input::text(&root.join(below(&project.text, name)))?.unwrap_or_default())
+            };
+            let hooks = hooks::requires(text.as_deref().unwrap_or_default(), &read("setup.py")?, &read("setup.cfg")?);
+            self.lines.extend(hooks);
             // Of a project with a lock, the lock says what it depends on.
             if settings.lock.is_none() {
                 self.files.insert(if text.is_some() { pyproject } else { setup });

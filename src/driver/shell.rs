@@ -306,7 +306,10 @@ fn begun(context: &Context<'_>, options: &New) -> Result<String> {
         }
     }
     let suite = outcome.suite.map(|suite| format!(" --suite {suite}")).unwrap_or_default();
-    context.say(format!("read debian/copyright and debian/control, then: deb-build-app build{suite} --vendor --check"));
+    if !options.dry_run {
+        let next = format!("deb-build-app build{suite} --vendor --check");
+        context.say(format!("read debian/copyright and debian/control, then: {next}"));
+    }
     Ok(text)
 }
 

@@ -25,6 +25,7 @@ use crate::plan::Process;
 use super::archive;
 use super::context::Context;
 use super::index::{self, Offer};
+use super::inspect::{hooks, native};
 use super::lock::{self, Inputs, LOCK};
 use super::source::{self, Changelog, Compression};
 use super::target::{self, Suite};
@@ -111,6 +112,7 @@ pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
         let text = lock::resolve(context, &root, &inputs, &request.suites, false, &asked)?;
         apply::write(&root.join(LOCK), text.as_bytes(), 0o644)?;
     };
+    warn_of_headers(context, &root, &files)?;
     let path = if request.component { component(context, &root, &files)? } else { wheelhouse(context, &root, &files)? };
     Ok(Outcome { schema: 1, path, files: files.into_values().collect() })
 }
@@ -379,7 +381,12 @@ fn build_requirements(context: &Context<'_>, files: &BTreeMap<String, Vendored>)
     let mut all = BTreeSet::new();
     for file in files.values().filter(|file| !file.file.ends_with(".whl")) {
         let path = kept(context, file)?;
-        let pyproject = if file.file.ends_with(".zip") { None } else { pyproject(context, &path)? };
+        let read = |name: &str| -> Result<Option<String>> {
+            if file.file.ends_with(".zip") { Ok(None) } else { member(context, &path, name) }
+        };
+        let pyproject = read("pyproject.toml")?;
+        let (setup, cfg) = (read("setup.py")?.unwrap_or_default(), read("setup.cfg")?.unwrap_or_default());
+        all.extend(hooks::requires(pyproject.as_deref().unwrap_or_default(), &setup, &cfg));
         match pyproject {
             Some(text) => all.extend(Pyproject::parse(&text, Path::new(&file.file))?.build_requires),
             None => all.extend(["setuptools".to_owned(), "wheel".to_owned()]),
@@ -388,11 +395,26 @@ fn build_requirements(context: &Context<'_>, files: &BTreeMap<String, Vendored>)
     Ok(all)
 }
 
-/// pyproject.toml at the top of a source archive.
-fn pyproject(context: &Context<'_>, archive: &Path) -> Result<Option<String>> {
+/// Source archives whose C libraries' headers the build does not depend on are named.
+fn warn_of_headers(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendored>) -> Result<()> {
+    let control = input::text(&root.join("debian/control"))?.unwrap_or_default();
+    let words: BTreeSet<&str> = control.split([' ', ',', '|', '(', '\n', '\t']).collect();
+    for file in files.keys().filter(|name| !name.ends_with(".whl")) {
+        let name = normalise(file.rsplit_once('-').map_or(file.as_str(), |(name, _)| name));
+        let missing: Vec<&str> = native::headers(&name).iter().copied().filter(|one| !words.contains(one)).collect();
+        if !missing.is_empty() {
+            let fault = Diagnostic::warning(format!("{name} has no wheel here, and is compiled"));
+            context.warn(fault.hint(format!("add to Build-Depends in debian/control: {}", missing.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+/// A file at the top of a source archive.
+fn member(context: &Context<'_>, archive: &Path, name: &str) -> Result<Option<String>> {
     let words = ["-x", "-O", "--wildcards", "--no-wildcards-match-slash", "-f"];
-    let words =
-        words.iter().map(|word| (*word).into()).chain([archive.as_os_str().to_owned(), "*/pyproject.toml".into()]);
+    let words = words.iter().map(|word| (*word).into());
+    let words = words.chain([archive.as_os_str().to_owned(), format!("*/{name}").into()]);
     let output = context.attempt(Process::new::<std::ffi::OsString>("tar", words))?;
     Ok(output.success.then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
 }

@@ -5,6 +5,7 @@
 //! `new` needs it. Reads no file, runs no code of the project.
 
 pub mod generated;
+pub mod hooks;
 pub mod licence;
 pub mod native;
 pub mod service;
@@ -248,8 +249,8 @@ fn poetry(table: &Table) -> Project {
     }
 }
 
-/// From setup.cfg: `[metadata]` and `console_scripts` of `[options.entry_points]`.
-pub fn setup_cfg(text: &str) -> Project {
+/// The lines of each key of each section of a setup.cfg.
+fn sections(text: &str) -> BTreeMap<(String, String), Vec<String>> {
     let mut sections: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     let (mut section, mut key) = (String::new(), String::new());
     for line in text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
@@ -266,6 +267,12 @@ pub fn setup_cfg(text: &str) -> Project {
             values.extend(Some(value.trim().to_owned()).filter(|value| !value.is_empty()));
         }
     }
+    sections
+}
+
+/// From setup.cfg: `[metadata]` and `console_scripts` of `[options.entry_points]`.
+pub fn setup_cfg(text: &str) -> Project {
+    let sections = sections(text);
     let all =
         |section: &str, key: &str| sections.get(&(section.to_owned(), key.to_owned())).cloned().unwrap_or_default();
     // `attr:` and `file:` point to code and files.
@@ -299,25 +306,8 @@ pub fn setup_py(text: &str) -> Project {
             if whole { literal(rest) } else { None }
         })
     };
-    // What stands in the list after a word: texts in quotes.
-    let list = |word: &str| {
-        text.match_indices(word).find_map(|(at, _)| {
-            let whole = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
-            let rest = text[at + word.len()..].trim_start_matches(['"', '\'', ' ', '=', ':', '\n']);
-            let rows = rest.strip_prefix(['[', '(']).filter(|_| whole)?;
-            Some(
-                rows.split([']', ')'])
-                    .next()?
-                    .split(['"', '\''])
-                    .skip(1)
-                    .step_by(2)
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>(),
-            )
-        })
-    };
-    let entries = ["console_scripts", "gui_scripts"].iter().flat_map(|word| list(word).unwrap_or_default());
-    let files = list("scripts").unwrap_or_default();
+    let entries = ["console_scripts", "gui_scripts"].iter().flat_map(|word| list(text, word));
+    let files = list(text, "scripts");
     let script_files: BTreeSet<String> = files.iter().filter_map(|path| script(path)).collect();
     let scripts = entries.filter_map(|row| entry(&row)).chain(script_files.clone()).collect();
     Project {
@@ -332,6 +322,17 @@ pub fn setup_py(text: &str) -> Project {
         requires_python: argument("python_requires"),
         licence: argument("license"),
     }
+}
+
+/// The texts in quotes of the list that a setup.py gives an argument or a key.
+fn list(text: &str, word: &str) -> Vec<String> {
+    let found = text.match_indices(word).find_map(|(at, _)| {
+        let whole = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+        let rest = text[at + word.len()..].trim_start_matches(['"', '\'', ' ', '=', ':', '\n']);
+        let rows = rest.strip_prefix(['[', '(']).filter(|_| whole)?;
+        Some(rows.split([']', ')']).next()?.split(['"', '\'']).skip(1).step_by(2).map(str::to_owned).collect())
+    });
+    found.unwrap_or_default()
 }
 
 /// From PKG-INFO, which a release archive has at its top (core metadata).
@@ -380,14 +381,20 @@ pub fn entry_points(text: &str) -> BTreeSet<String> {
     scripts
 }
 
-/// The requirements of a requires.txt of an egg-info: those of no extra.
+/// The requirements of a requires.txt of an egg-info: those of no extra, with the
+/// markers that stand as sections, `[:python_version < "3.11"]`.
 pub fn egg_requires(text: &str) -> Vec<String> {
-    text.lines()
-        .take_while(|line| !line.starts_with('['))
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect()
+    let mut rows = Vec::new();
+    let mut marker = Some(String::new());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(section) = line.strip_prefix('[') {
+            let section = section.trim_end_matches(']');
+            marker = section.strip_prefix(':').map(|marker| format!("; {marker}"));
+        } else {
+            rows.extend(marker.as_ref().map(|marker| format!("{line}{marker}")));
+        }
+    }
+    rows
 }
 
 /// The packages of a Pipfile, as requirements.
@@ -547,5 +554,7 @@ mod tests {
         let text = "[console_scripts]\na = a:main\n\n[other]\nb = b:c\n";
         assert_eq!(entry_points(text), BTreeSet::from(["a".to_owned()]));
         assert_eq!(egg_requires("flask>=2\nclick\n\n[dev]\npytest\n"), ["flask>=2", "click"]);
+        let text = "click\n\n[:sys_platform != \"win32\"]\npsycopg>=3\n\n[dev:os_name == \"nt\"]\nx\n";
+        assert_eq!(egg_requires(text), ["click", "psycopg>=3; sys_platform != \"win32\""]);
     }
 }

@@ -437,15 +437,19 @@ impl Root<'_> {
         modules: &[(String, String)],
     ) -> Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
-        let declared = inspect::requirement_names(project.dependencies.as_deref().unwrap_or_default());
+        // Its setup.py, too, is run with the setuptools that is there.
+        let setup = self.text("setup.py")?;
+        let mut texts = modules.iter().map(|(_, text)| text).chain([&setup]);
         let imports = |line: &str| {
             let line = line.trim_start();
             line.starts_with("import pkg_resources") || line.starts_with("from pkg_resources")
         };
-        // Its setup.py, too, is run with the setuptools that is there.
-        let setup = self.text("setup.py")?;
-        let mut texts = modules.iter().map(|(_, text)| text).chain([&setup]);
-        if texts.any(|text| text.lines().any(imports)) || declared.contains("setuptools") {
+        // Whoever says which setuptools he wants gets it.
+        let bounded = project.dependencies.iter().flatten().any(|row| {
+            inspect::requirement_names(std::slice::from_ref(row)).contains("setuptools")
+                && row.contains(['<', '>', '=', '~'])
+        });
+        if texts.any(|text| text.lines().any(imports)) && !bounded {
             names.insert("setuptools".to_owned());
         }
         if let Requirements::File(file) | Requirements::Lock(file) = requirements {
@@ -453,6 +457,9 @@ impl Root<'_> {
             let named = |name: &&&str| {
                 text.lines().any(|line| line.trim_start().trim_start_matches("name = \"").starts_with(**name))
             };
+            if named(&&"setuptools") {
+                names.clear();
+            }
             names.extend(services::SERVERS.iter().filter(named).map(|name| (*name).to_owned()));
         }
         Ok(names)

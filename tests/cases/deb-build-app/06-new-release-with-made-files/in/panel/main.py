@@ -1,3 +1,6 @@
+import tkinter as tk
+
+
 def run(): pass
 
 

@@ -1,0 +1,5 @@
+import pkg_resources
+
+
+def main():
+    pass
