@@ -211,7 +211,7 @@ impl Root<'_> {
             let plain = inspect::is_plain(&text);
             // With pins it is what is deployed, unless it lacks what the project asks for, or has
             // developers' tools; else the project's own metadata says more, where it has any.
-            let names = inspect::requirement_names(&[text.clone()]);
+            let names = inspect::requirement_names(std::slice::from_ref(&text));
             let declared = inspect::requirement_names(project.dependencies.as_deref().unwrap_or_default());
             let deployed = declared.is_subset(&names) && !DEVELOPERS.iter().any(|tool| names.contains(*tool));
             let pinned = inspect::is_pinned(&text) == Some(true) && plain && deployed;
