@@ -42,12 +42,20 @@ soak: ## tests too long for check: killed builds and scripts, the toolkit built 
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','FAULT_EVERY=1']" \
 	    --test system faults::on_bookworm -- --nocapture
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','ZEO_OUTAGE=30']" \
+	    --test system zeo_nodes -- --nocapture
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --test soak by_hand -- --nocapture
 
 applications: ## public applications through `deb-build-app new`, built and installed; takes half an hour
 	@tools/prepare check
 	@tools/debs bookworm
 	@cargo build --locked --bin deb-build-app
 	@tools/as-root tools/applications
+
+plone: ## Plone 6 as a client of a ZEO server: built, installed, its site made and fetched
+	@tools/prepare check
+	@tools/debs bookworm
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --test soak plone -- --nocapture
 
 update-golden: ## rewrite what the golden cases expect; look at the difference
 	@UPDATE_GOLDEN=1 cargo test --locked --test golden --test manpages
@@ -61,4 +69,4 @@ clean: ## remove target/, but not the caches
 	@if [ -n "$$(find $(target) -maxdepth 3 ! -user $$(id -un) 2>/dev/null | head -n 1)" ]; then \
 	    tools/as-root rm -rf --one-file-system $(target); else rm -rf --one-file-system $(target); fi
 
-.PHONY: help check debs demo bench soak applications update-golden images clean
+.PHONY: help check debs demo bench soak plone applications update-golden images clean

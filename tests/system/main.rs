@@ -22,4 +22,5 @@ mod sources;
 mod toolkit;
 mod zeo_client;
 mod zeo_nodes;
+mod zeo_pyramid;
 mod zeo_server;

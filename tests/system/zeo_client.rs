@@ -60,6 +60,20 @@ if reply.status == 200:
     print(reply.read().decode())
 ";
 
+/// Notes when the first request is answered.
+const FIRST: &str = "\
+import time, urllib.request
+while True:
+    try:
+        with urllib.request.urlopen('http://127.0.0.1:8080/board-health', timeout=30) as reply:
+            if reply.status == 200:
+                break
+    except OSError:
+        time.sleep(0.02)
+with open('/var/tmp/first', 'w') as out:
+    out.write(str(time.time()))
+";
+
 /// Collects command lines and environments of all processes until it is killed.
 const WATCH: &str = "\
 import glob, time
@@ -94,6 +108,7 @@ fn prepared(suite: Suite, client: &Built, more: &str) -> Booted {
     session.copy_in(client.deb(), "/var/tmp/client.deb");
     session.write("/usr/local/bin/ask.py", ASK);
     session.write("/usr/local/bin/watch.py", WATCH);
+    session.write("/usr/local/bin/first.py", FIRST);
     Booted::new(session)
 }
 
@@ -102,7 +117,7 @@ fn ask(system: &Booted, words: &str) -> String {
 }
 
 /// Waits until both instances answer.
-fn answers(system: &Booted) {
+pub fn answers(system: &Booted) {
     for port in [8080, 8081] {
         let health = format!("python3 /usr/local/bin/ask.py http://127.0.0.1:{port}/board-health | grep -x 200");
         system.until(Duration::from_secs(90), &health);
@@ -114,21 +129,33 @@ pub fn put(system: &Booted, password: &str, text: &str) -> String {
     ask(system, &format!("http://127.0.0.1:8081/board-add admin '{password}' '{text}'")).trim().to_owned()
 }
 
+/// Installs the client where its server is up. The figure counts on a quiet machine only,
+/// so that the limit here is a generous one.
+#[expect(clippy::print_stdout, reason = "the figure is shown with the result")]
+fn time_to_the_first_answer(system: &Booted) {
+    system.ok("systemd-run --quiet --unit=first python3 /usr/local/bin/first.py && sleep 0.3");
+    let timed =
+        system.ok("date +%s.%N >/var/tmp/began; dpkg -i /var/tmp/client.deb >&2; cat /var/tmp/began; date +%s.%N");
+    let first = system.until(Duration::from_secs(60), "cat /var/tmp/first").stdout;
+    let times: Vec<f64> =
+        format!("{}{first}", timed.stdout).split_whitespace().map(|word| word.parse().expect("a time")).collect();
+    let (answer, whole) = (times[2] - times[0], times[1] - times[0]);
+    println!("dpkg -i of the Zope example: first answer after {answer:.2} s, both instances serve after {whole:.2} s");
+    assert!(answer < 40.0 && whole < 60.0, "{answer} s, {whole} s: {}", timed.dump());
+}
+
 fn under_systemd_the_administrator_is_made_once_and_stays(suite: Suite) {
     let client = board(suite);
     let system = prepared(suite, &client, "");
     system.ok("dpkg -i /var/tmp/zeo-server.deb && appctl status --json >/dev/null");
-    let watch = "systemd-run --quiet --unit=watch python3 /usr/local/bin/watch.py";
-    system.ok(watch);
-    let began = Instant::now();
-    let installed = system.ok("dpkg -i /var/tmp/client.deb");
-    system.until(
-        Duration::from_secs(60),
-        "python3 /usr/local/bin/ask.py http://127.0.0.1:8080/board-health | grep -x 200",
+    time_to_the_first_answer(&system);
+
+    // As a new one, and every process is looked at all the time.
+    system.ok(
+        "dpkg --purge board && systemctl stop zeo-server && rm -rf /var/lib/zeo-server/* && systemctl start zeo-server",
     );
-    let waited = began.elapsed();
-    // The figure proper is measured on a quiet machine: tools/bench-zeo.
-    assert!(waited < Duration::from_secs(60), "{waited:?} from the start of dpkg to the first answered request");
+    system.ok("systemd-run --quiet --unit=watch python3 /usr/local/bin/watch.py");
+    let installed = system.ok("dpkg -i /var/tmp/client.deb");
     answers(&system);
     for unit in ["board@0", "board@1"] {
         system.ok(&format!("systemctl is-active {unit} && systemd-analyze security --threshold=15 {unit}.service"));
