@@ -41,6 +41,11 @@ soak: ## tests too long for check: killed builds and scripts, the toolkit built 
 	@tools/debs bookworm
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','FAULT_EVERY=1']" \
 	    --test system faults::on_bookworm -- --nocapture
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','CHAOS_POINTS=0','CHAOS_SEED=0']" \
+	    --test system chaos::killed_at_sampled_points -- --nocapture
+	@tools/debs trixie
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --features soak --test system -- \
+	    programs::forty programs::rolling programs::exposure programs::live zeo_client
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','ZEO_OUTAGE=30']" \
 	    --test system zeo_nodes -- --nocapture

@@ -33,3 +33,21 @@ macro_rules! on_both_suites {
         }
     };
 }
+
+/// The same where not all of them are run on both suites each time: what stands
+/// below one suite runs on the other in `make soak` (feature `soak`).
+#[macro_export]
+macro_rules! on_suites {
+    (both: [$($both:ident),*], bookworm: [$($old:ident),*], trixie: [$($new:ident),*] $(,)?) => {
+        mod bookworm {
+            $(#[test] fn $both() { super::$both($crate::harness::Suite::Bookworm) })*
+            $(#[test] fn $old() { super::$old($crate::harness::Suite::Bookworm) })*
+            $(#[cfg(feature = "soak")] #[test] fn $new() { super::$new($crate::harness::Suite::Bookworm) })*
+        }
+        mod trixie {
+            $(#[test] fn $both() { super::$both($crate::harness::Suite::Trixie) })*
+            $(#[test] fn $new() { super::$new($crate::harness::Suite::Trixie) })*
+            $(#[cfg(feature = "soak")] #[test] fn $old() { super::$old($crate::harness::Suite::Trixie) })*
+        }
+    };
+}

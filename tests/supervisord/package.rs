@@ -79,7 +79,7 @@ fn dh_puts_everything_into_its_place() {
         "systemd-tmpfiles",
         // dh_installsystemd's, for the packager's own unit alone.
         "deb-systemd-helper --quiet was-enabled 'notes.service'",
-        "deb-systemd-helper enable notes-web.service",
+        "deb-systemd-helper was-enabled notes-web.service",
         "ln -sfn /etc/notes/supervisord.conf",
         "appctl service converge notes",
     ];

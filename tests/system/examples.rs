@@ -15,7 +15,7 @@ on_both_suites!(
     compression_xz_is_plain_to_lintian,
 );
 
-fn notes(suite: Suite) -> Arc<Built> {
+pub fn notes(suite: Suite) -> Arc<Built> {
     built(suite, "example flask", || Source::example("flask", "notes"))
 }
 

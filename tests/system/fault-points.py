@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Kills the maintainer scripts of a package at every point, one run a point.
 
-    fault-points.py --wrap DEB
+    fault-points.py --wrap DEB [processes]
     fault-points.py [--every N] [--until-red] SCENARIO START END
 
-The first form makes a package traceable, in place, and appctl with it. With
---every only each N-th point is visited; with --until-red the first one at which
-something is wrong is the last.
+The first form makes a package traceable, in place, and appctl with it; with
+`processes` those that appctl starts are traced, too. With --every only each N-th
+point is visited; with --until-red the first one at which something is wrong is
+the last.
 
 Runs as root in a system in which everything up to the scenario is done: START
 is the shell command under test (a dpkg run), END the one that must bring the
@@ -160,11 +161,11 @@ exec strace -qq -o "/fault/log/{name}.$run/trace" -e trace={calls} $options {rea
 """
 
 
-def wrap(deb):
+def wrap(deb, calls):
     """appctl, and every maintainer script of a package, run under strace from now on."""
     if not os.path.exists("/usr/bin/appctl.real"):
         os.rename("/usr/bin/appctl", "/usr/bin/appctl.real")
-        text = WRAPPER.format(name="appctl", calls=",".join(CHANGES), real="/usr/bin/appctl.real")
+        text = WRAPPER.format(name="appctl", calls=",".join(calls), real="/usr/bin/appctl.real")
         executable("/usr/bin/appctl", text)
     scratch = "/fault/unpacked"
     sh(f"rm -rf {scratch} && dpkg-deb -R {deb} {scratch}", check=True)
@@ -323,6 +324,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1] == "--wrap":
-        wrap(sys.argv[2])
+        wrap(sys.argv[2], CHANGES + STARTS if sys.argv[3:] == ["processes"] else CHANGES)
     else:
         main()

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::configuration::runtime;
 use crate::harness::{Booted, Suite, repository};
-use crate::on_both_suites;
+use crate::on_suites;
 use crate::package::{Built, Source, built, target};
 
-on_both_suites!(
-    lintian_is_content_with_the_zope_and_grok_examples,
-    under_systemd_the_administrator_is_made_once_and_stays,
-    under_supervisord_the_same,
-    grok_lets_its_principal_write,
+on_suites!(
+    both: [lintian_is_content_with_the_zope_and_grok_examples],
+    bookworm: [under_systemd_the_administrator_is_made_once_and_stays],
+    trixie: [under_supervisord_the_same, grok_lets_its_principal_write],
 );
 
 pub fn server(suite: Suite) -> Arc<Built> {
@@ -24,7 +23,7 @@ pub fn board(suite: Suite) -> Arc<Built> {
     built(suite, "example zope", || Source::example("zope", "board"))
 }
 
-fn guestbook(suite: Suite) -> Arc<Built> {
+pub fn guestbook(suite: Suite) -> Arc<Built> {
     built(suite, "example grok", || Source::example("grok", "guestbook"))
 }
 

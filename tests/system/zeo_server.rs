@@ -11,7 +11,7 @@ use crate::package::{Built, Source, built, target};
 on_both_suites!(lintian_is_content, serves_packs_backs_up_and_is_restored);
 
 /// The package, built once.
-fn zeo_server(suite: Suite) -> Arc<Built> {
+pub fn zeo_server(suite: Suite) -> Arc<Built> {
     built(suite, "example zeo-server", || Source::example("zeo-server", "zeo-server"))
 }
 

@@ -6,10 +6,14 @@ use std::fs;
 
 use super::system;
 use crate::harness::{Booted, Suite, repository};
-use crate::on_both_suites;
+use crate::on_suites;
 use crate::package::{quote, workshop};
 
-on_both_suites!(case_05_forty_descriptions_give_the_same_processes_on_both_backends);
+on_suites!(
+    both: [],
+    bookworm: [],
+    trixie: [case_05_forty_descriptions_give_the_same_processes_on_both_backends],
+);
 
 /// The descriptions, each as a package of its own, so that all run at once.
 fn descriptions() -> BTreeMap<String, String> {

@@ -6,8 +6,12 @@
 //! its programs; the tests install one after another.
 
 mod cases;
+mod chaos;
+mod cost;
+mod exposure;
 mod forty;
 mod live;
+mod rolling;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
