@@ -157,6 +157,48 @@ fn a_killed_build_leaves_nothing_and_the_next_one_works() {
     assert_eq!(fingerprint(&source), before.replace(" slow", ""), "the environment has changed");
 }
 
+/// Another moment each time: from the first breath of the driver to its last.
+#[test]
+fn killed_at_random_moments_a_build_leaves_nothing_and_the_next_one_works() {
+    let source = Source::new("dba-random-kills", &["sleep 0.14142"]);
+    let before = fingerprint(&source);
+    let began = Instant::now();
+    ok(&mut source.program(&["build"]));
+    let whole = began.elapsed();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut random = now.as_nanos() as u64 | 1;
+    let place = source.work.path().to_string_lossy().into_owned();
+    for number in 0..20 {
+        // Marsaglia's xorshift.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let moment = whole.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64);
+        let mut child = spawn(&source, &["build", "--wait"]);
+        std::thread::sleep(moment);
+        if number % 2 == 0 {
+            child.kill().unwrap();
+        } else {
+            // None has begun yet, or the last has ended.
+            let script = format!("kill -KILL $(cat /proc/{0}/task/{0}/children) || true", child.id());
+            Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().unwrap();
+        }
+        child.wait().unwrap();
+        nothing_left("0.14142");
+        let began = Instant::now();
+        while let Some(line) = commands().into_iter().find(|line| line.contains(&place)) {
+            assert!(began.elapsed() < Duration::from_secs(2), "left after {moment:?}: {line}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if number % 5 == 4 {
+            ok(&mut source.program(&["build"]));
+        }
+    }
+    let left = names(source.results("dba-random-kills").parent().unwrap());
+    assert!(left.iter().all(|name| name == "amd64" || name == "amd64.failed"), "{left:?}");
+    assert_eq!(fingerprint(&source), before, "the environment has changed");
+}
+
 #[test]
 fn a_second_build_of_a_source_names_the_first_or_waits() {
     let source = Source::new("dba-locked", &["echo now; sleep 2"]);
