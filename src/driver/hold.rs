@@ -119,7 +119,10 @@ impl Workroom {
 
 impl Drop for Workroom {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next run.
+        // No other run may look for the dead meanwhile: it would find this room half
+        // removed. What cannot be removed now is removed by the next run.
+        let parent = self.path.parent().unwrap_or(&self.path);
+        let _one_at_a_time = Held::wait(&parent.join(".lock"), "");
         let _ = apply::remove(&self.path);
         self.held.take();
     }
@@ -151,5 +154,15 @@ mod tests {
         let path = other.path().to_owned();
         drop(other);
         assert!(!is_directory(&path));
+    }
+
+    #[test]
+    fn rooms_come_and_go_at_once() {
+        let parent = tempfile::tempdir().unwrap();
+        let come_and_go = || (0..200).try_for_each(|_| Workroom::new(parent.path()).map(drop));
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(come_and_go)).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+        });
     }
 }

@@ -7,17 +7,28 @@ use std::time::{Duration, Instant};
 use crate::room::{Source, cache};
 use crate::{fails, harness, names, ok, read, sh};
 
-/// The files of the systems and build tools that sessions stand on: changes whenever one of them does.
-fn fingerprint(source: &Source) -> String {
+/// What the systems and build tools that sessions stand on are read with: their
+/// files' names, sizes, times and modes.
+const METADATA: &str = "find $layer -printf '%P %s %T@ %m %l\\n'";
+/// The same, and every byte of them.
+const CONTENTS: &str = "find $layer -printf '%P %s %T@ %m %U:%G %l\\n'; find $layer -type f -exec sha256sum {} +";
+
+/// The files that sessions stand on: changes whenever one of them does.
+fn environment(reading: &str) -> String {
     // The first build after a change of the driver makes the layer of tools.
     static FIRST: std::sync::Once = std::sync::Once::new();
     FIRST.call_once(|| drop(ok(&mut Source::new("dba-first", &[]).program(&["build"]))));
-    sh(
-        &cache().join("deb-build-app/environments"),
+    let script = format!(
         "for layer in */generations $(grep -l '\"purpose\": \"tools\"' layers/*/layer.json | xargs -n 1 dirname); do
-             find $layer -printf '%P %s %T@ %m %l\\n'
-         done | grep -v layer.json | sort | sha256sum",
-    ) + &names(&source.path()).join(" ")
+             {reading}
+         done | grep -v layer.json | sort | sha256sum"
+    );
+    sh(&cache().join("deb-build-app/environments"), &script)
+}
+
+/// The environment's files at a glance, and those of a source.
+fn fingerprint(source: &Source) -> String {
+    environment(METADATA) + &names(&source.path()).join(" ")
 }
 
 /// Waits until the log of a running build has a line.
@@ -104,20 +115,27 @@ fn every_backend_builds_the_same_package() {
 }
 
 /// As root of a user namespace, with ids that /etc/subuid gives; the machine's own stays as it is.
+/// A fork bomb is tried here, too: the limit counts a user's processes over all
+/// sessions, and these ids are no other test's.
 #[test]
-fn an_ordinary_user_builds_the_same_package() {
+fn an_ordinary_user_builds_the_same_package_and_a_fork_bomb_is_contained() {
     let source = Source::new("dba-ordinary", &["id -un"]);
+    // Every process of it forks until it may not, and stays.
+    let bomb = Source::new("dba-bomb", &["perl -e '1 while defined fork; sleep 16777' & sleep 1; wait"]);
     ok(&mut source.program(&["build"]));
     let own = read(source.results("dba-ordinary").join("dba-ordinary_1.0_all.deb"));
     let image = harness::image_directory(harness::Suite::Bookworm, harness::Kind::Run);
     let work = tempfile::Builder::new().prefix("ordinary-").tempdir_in("/var/tmp").unwrap();
     let script = format!(
-        "chmod 755 . && cp -r '{}' app && cp '{}' driver && tar -C '{}' --numeric-owner -cf system.tar .
-         echo nobody:100000:65536 >ids && chown -R nobody:nogroup app system.tar . && export HOME=$PWD
+        "chmod 755 . && cp -r '{}' app && cp -r '{}' bomb && cp '{}' driver && tar -C '{}' --numeric-owner -cf system.tar .
+         echo nobody:100000:65536 >ids && chown -R nobody:nogroup app bomb system.tar . && export HOME=$PWD
          mount --bind ids /etc/subuid && mount --bind ids /etc/subgid
          cd app && exec setpriv --reuid=nobody --regid=nogroup --clear-groups env -i HOME=\"$HOME\" PATH=/usr/bin:/bin \\
-             sh -euc '../driver env create bookworm --from ../system.tar && ../driver build'",
+             sh -euc '../driver env create bookworm --from ../system.tar
+                      (cd ../bomb && ! timeout 60 ../driver build --time-limit 20s 2>../bomb.said)
+                      ../driver build'",
         source.path().display(),
+        bomb.path().display(),
         env!("CARGO_BIN_EXE_deb-build-app"),
         image.display()
     );
@@ -126,8 +144,11 @@ fn an_ordinary_user_builds_the_same_package() {
     let output = Command::new("unshare").args(["--mount", "sh", "-euc", &script]).current_dir(work.path()).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", crate::words(&output));
-    let results = work.path().join("build-area/bookworm/dba-ordinary/1.0/amd64");
-    assert_eq!(own, read(results.join("dba-ordinary_1.0_all.deb")));
+    let area = work.path().join("build-area/bookworm");
+    assert_eq!(own, read(area.join("dba-ordinary/1.0/amd64/dba-ordinary_1.0_all.deb")));
+    let log = String::from_utf8(read(area.join("dba-bomb/1.0/amd64.failed/build.log"))).unwrap();
+    assert!(log.contains("Resource temporarily unavailable") || log.contains("Cannot fork"), "{log}");
+    assert!(!commands().iter().any(|line| line.contains("sleep 16777")), "{:?}", commands());
     // Files of the ids of its namespace are removed by whoever has them; here root.
     sh(Path::new("/"), &format!("rm -rf '{}'/.cache", work.path().display()));
 }
@@ -212,7 +233,7 @@ fn a_second_build_of_a_source_names_the_first_or_waits() {
 
 #[test]
 fn what_a_hostile_build_tries_is_contained() {
-    let before = fingerprint(&Source::new("dba-unused", &[]));
+    let before = environment(CONTENTS);
     let source = Source::new(
         "dba-hostile",
         &[
@@ -235,7 +256,11 @@ fn what_a_hostile_build_tries_is_contained() {
     fails(&mut source.program(&["build", "--room", "50"]), 1);
     let log = String::from_utf8(read(source.results("dba-greedy").with_file_name("amd64.failed").join("build.log")));
     assert!(log.unwrap().contains("No space left on device"));
-    assert_eq!(fingerprint(&Source::new("dba-unused", &[])), before, "the environment has changed");
+
+    // Root of a session, as maintainer scripts are.
+    let script = "echo planted | tee -a /etc/passwd /usr/bin/make /usr/bin/planted; rm -rf /usr/share/perl5";
+    ok(&mut source.program(&["env", "shell", "bookworm", "--offline", "--", "sh", "-euc", script]));
+    assert_eq!(environment(CONTENTS), before, "the environment has changed");
 }
 
 #[test]
