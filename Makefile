@@ -51,6 +51,12 @@ soak: ## tests too long for check: killed builds and scripts, the toolkit built 
 	    --test system zeo_nodes -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --test soak by_hand -- --nocapture
 
+self: ## the toolkit's packages once more, built by deb-build-app, for both suites; the same bytes
+	@tools/prepare check
+	@for suite in bookworm trixie; do tools/debs $$suite || exit; done
+	@cargo build --locked --release --bin deb-build-app
+	@tools/as-root tools/self-build
+
 applications: ## public applications through `deb-build-app new`, built and installed; takes half an hour
 	@tools/prepare check
 	@tools/debs bookworm
@@ -74,4 +80,4 @@ clean: ## remove target/, but not the caches
 	@if [ -n "$$(find $(target) -maxdepth 3 ! -user $$(id -un) 2>/dev/null | head -n 1)" ]; then \
 	    tools/as-root rm -rf --one-file-system $(target); else rm -rf --one-file-system $(target); fi
 
-.PHONY: help check debs demo bench soak plone applications update-golden images clean
+.PHONY: help check debs demo bench soak self plone applications update-golden images clean
