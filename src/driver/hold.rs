@@ -92,7 +92,7 @@ impl Workroom {
     /// A new one below `parent`; those whose owners are dead are removed.
     pub fn new(parent: &Path) -> Result<Self> {
         apply::directory(parent)?;
-        let _one_at_a_time = Held::wait(&parent.join(".lock"), "")?;
+        let _one_at_a_time = gate(parent)?;
         for name in crate::input::names(parent)? {
             let path = parent.join(&name);
             if name != ".lock" && Held::alone(&path.join("lock"), "")?.is_ok() {
@@ -117,12 +117,17 @@ impl Workroom {
     }
 }
 
+/// One run at a time makes, looks through or removes rooms below `parent`.
+fn gate(parent: &Path) -> Result<Held> {
+    Held::wait(&parent.join(".lock"), "")
+}
+
 impl Drop for Workroom {
     fn drop(&mut self) {
         // No other run may look for the dead meanwhile: it would find this room half
         // removed. What cannot be removed now is removed by the next run.
         let parent = self.path.parent().unwrap_or(&self.path);
-        let _one_at_a_time = Held::wait(&parent.join(".lock"), "");
+        let _one_at_a_time = gate(parent);
         let _ = apply::remove(&self.path);
         self.held.take();
     }
