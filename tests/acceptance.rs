@@ -108,3 +108,38 @@ fn a_renamed_test_is_noticed() {
         [("x".to_owned(), vec!["a b".to_owned(), "c d".to_owned()])]
     );
 }
+
+/// What tools/acceptance says of a map with one row, of the test `lib a::b`.
+fn judged(log: &str) -> (bool, String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (map, file) = (dir.path().join("map"), dir.path().join("log"));
+    std::fs::write(&map, "| promised | tests |\n|---|---|\n| it | `lib a::b` |\n").expect("written");
+    std::fs::write(&file, format!("     Running unittests src/lib.rs (x)\n\nrunning 2 tests\n{log}")).expect("written");
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/acceptance");
+    let output = std::process::Command::new(tool).args([&map, &file]).output().expect("it runs");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_verdict_that_was_cut_off_is_taken_from_the_whole() {
+    const WHOLE: &str = "\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured\n";
+    const FAILED: &str = "\ntest result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured\n";
+    const IGNORED: &str = "\ntest result: ok. 1 passed; 0 failed; 1 ignored; 0 measured\n";
+    for (log, shown) in [
+        (format!("test a::b ... ok\ntest a::c ... ok\n{WHOLE}"), true),
+        (format!("noise test a::b ... ok\ntest a::c ... ok\n{WHOLE}"), true),
+        (format!("test a::b - should panic ... ok\n{WHOLE}"), true),
+        (format!("test a::b ... noise\nok\ntest a::c ... ok\n{WHOLE}"), true),
+        (format!("test a::b ... noise\nok\ntest a::c ... FAILED\n{FAILED}"), false),
+        (format!("test a::b ... noise\nignored\ntest a::c ... ok\n{IGNORED}"), false),
+        (format!("test a::b ... ignored, slow\n{IGNORED}"), false),
+        (format!("test a::b ... FAILED\n{FAILED}"), false),
+        (format!("test a::c ... ok\n{WHOLE}"), false),
+        // A binary that ended before it said anything of the whole.
+        ("test a::b ... noise\n".to_owned(), false),
+    ] {
+        let (success, text) = judged(&log);
+        assert_eq!(success, shown, "{log}\n{text}");
+        assert_eq!(text.contains("not shown: it: "), !shown, "{text}");
+    }
+}
