@@ -21,7 +21,7 @@ use crate::configuration::manifest::{Backend, Manifest, OnChange, Program};
 use crate::error::{Diagnostic, Result};
 
 /// How long a service manager may take for one program.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
 
 /// How deb-systemd-invoke(1p) says that policy-rc.d has forbidden it.
 const FORBIDDEN: &str = "returned 101";

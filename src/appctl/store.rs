@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{getegid, geteuid};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::fs::{Attributes, Dir, Root};
 use super::journal::{self, Journal, digest};
@@ -35,6 +35,18 @@ pub const WHOLE: &str = "/";
 const INTERRUPTED: &str = "interrupted.json";
 /// Name of the file with the secrets.
 pub const SECRETS: &str = "secrets.json";
+
+/// Processes that a converge is busy with, by their names for the manager that
+/// is to run them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// They ran, and are to run again.
+    #[serde(default)]
+    pub run: BTreeSet<String>,
+    /// Somebody had stopped them under other names: they are to stay so.
+    #[serde(default)]
+    pub rest: BTreeSet<String>,
+}
 
 /// A package's state, locked.
 #[derive(Debug)]
@@ -84,17 +96,17 @@ impl Store {
         self.directory.replace(program::LAST, &self.bytes(program::LAST, programs)?, private())
     }
 
-    /// The processes that a run which was killed has stopped and not started again.
-    pub fn interrupted(&self) -> Result<BTreeSet<String>> {
+    /// What a run that was killed has left undone.
+    pub fn unfinished(&self) -> Result<Unfinished> {
         Ok(self.json(INTERRUPTED)?.unwrap_or_default())
     }
 
-    /// Keep which processes are stopped and are to run again.
-    pub fn write_interrupted(&self, processes: &BTreeSet<String>) -> Result<()> {
-        if processes.is_empty() {
+    /// Keep what is under way, or that nothing is.
+    pub fn write_unfinished(&self, unfinished: &Unfinished) -> Result<()> {
+        if *unfinished == Unfinished::default() {
             return self.directory.unlink(INTERRUPTED);
         }
-        self.directory.replace(INTERRUPTED, &self.bytes(INTERRUPTED, processes)?, private())
+        self.directory.replace(INTERRUPTED, &self.bytes(INTERRUPTED, unfinished)?, private())
     }
 
     /// The journal; an empty one where there is none.

@@ -81,7 +81,7 @@ fn dh_puts_everything_into_its_place() {
         "deb-systemd-helper --quiet was-enabled 'notes.service'",
         "deb-systemd-helper was-enabled notes-web.service",
         "ln -sfn /etc/notes/supervisord.conf",
-        "appctl service converge notes",
+        "service converge notes",
     ];
     let places: Vec<usize> = order
         .iter()

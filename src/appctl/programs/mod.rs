@@ -8,19 +8,22 @@
 
 pub mod health;
 pub mod listening;
+pub mod moves;
 pub mod orphans;
 pub mod settle;
 pub mod supervisord;
 pub mod systemd;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::fs::{Kind, Root};
+use super::process::{Child, Ended};
 use super::service::{self, Action, Outcome};
-use super::store::Store;
+use super::store::{Store, Unfinished};
 use super::{Ending, Machine, package, report};
 use crate::configuration::manifest::Backend;
 use crate::configuration::program::{FILE, FORMAT, OnFailure, Programs, Service};
@@ -76,9 +79,8 @@ pub struct Fleet<'a> {
     /// Who runs what is decided here.
     auto: Backend,
     store: Option<&'a Store>,
-    /// Processes that ran, were stopped, and are to run again: what a run that
-    /// was killed has left undone.
-    interrupted: RefCell<BTreeSet<String>>,
+    /// What is under way, so that a run after one that was killed finishes it.
+    unfinished: RefCell<Unfinished>,
 }
 
 impl<'a> Fleet<'a> {
@@ -86,31 +88,41 @@ impl<'a> Fleet<'a> {
     pub fn open(machine: &'a Machine, package: &str, store: Option<&'a Store>) -> Result<Option<Self>> {
         let Some(programs) = load(&machine.root, package)? else { return Ok(None) };
         let last = store.map(Store::programs).transpose()?.flatten();
-        let interrupted = RefCell::new(store.map(Store::interrupted).transpose()?.unwrap_or_default());
-        Ok(Some(Self { machine, programs, last, auto: auto(&machine.root)?, store, interrupted }))
+        let unfinished = RefCell::new(store.map(Store::unfinished).transpose()?.unwrap_or_default());
+        Ok(Some(Self { machine, programs, last, auto: auto(&machine.root)?, store, unfinished }))
     }
 
     /// Put down that these processes are stopped and are to run again.
     fn interrupt(&self, processes: &[&str]) -> Result<()> {
-        self.interrupted.borrow_mut().extend(processes.iter().map(|process| (*process).to_owned()));
-        self.keep_interrupted()
+        self.unfinished.borrow_mut().run.extend(processes.iter().map(|process| (*process).to_owned()));
+        self.keep_unfinished()
+    }
+
+    /// Put down that these processes are new names of stopped ones.
+    fn leave_at_rest(&self, processes: &[&str]) -> Result<()> {
+        self.unfinished.borrow_mut().rest.extend(processes.iter().map(|process| (*process).to_owned()));
+        self.keep_unfinished()
     }
 
     /// They run again, or have failed to.
     fn resume(&self, processes: &[&str]) -> Result<()> {
         if processes.iter().any(|process| self.was_interrupted(process)) {
-            self.interrupted.borrow_mut().retain(|process| !processes.contains(&process.as_str()));
-            return self.keep_interrupted();
+            self.unfinished.borrow_mut().run.retain(|process| !processes.contains(&process.as_str()));
+            return self.keep_unfinished();
         }
         Ok(())
     }
 
-    fn keep_interrupted(&self) -> Result<()> {
-        self.store.map_or(Ok(()), |store| store.write_interrupted(&self.interrupted.borrow()))
+    fn keep_unfinished(&self) -> Result<()> {
+        self.store.map_or(Ok(()), |store| store.write_unfinished(&self.unfinished.borrow()))
     }
 
     fn was_interrupted(&self, process: &str) -> bool {
-        self.interrupted.borrow().contains(process)
+        self.unfinished.borrow().run.contains(process)
+    }
+
+    fn is_at_rest(&self, process: &str) -> bool {
+        self.unfinished.borrow().rest.contains(process)
     }
 
     /// The programs that a backend runs, in the order of their starts.
@@ -142,19 +154,44 @@ impl<'a> Fleet<'a> {
     pub(super) fn is_stale(&self) -> bool {
         self.machine.in_maintainer_script
             || self.last.as_ref() != Some(&self.programs)
-            || !self.interrupted.borrow().is_empty()
+            || *self.unfinished.borrow() != Unfinished::default()
     }
 
     /// Stop what is no longer here, start what is new, restart what runs; once.
     pub fn converge(&self, store: &Store) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
+        self.carry()?;
         // First all that stops: a program that moves must not run twice.
         self.leave_systemd()?;
         outcomes.extend(self.leave_supervisord()?);
         outcomes.extend(self.converge_systemd()?);
         outcomes.extend(self.converge_supervisord()?);
         store.write_programs(&self.programs)?;
+        self.unfinished.borrow_mut().rest.clear();
+        self.keep_unfinished()?;
         Ok(outcomes)
+    }
+
+    /// Run a service manager's program on this machine. Its starts and stops wait
+    /// for as long as the slowest of the programs may take.
+    pub(super) fn run(&self, words: &[&str]) -> Result<Ended> {
+        let root = &self.machine.root;
+        let mut environment = self.machine.environment.clone();
+        if !root.is_machine() {
+            // deb-systemd-helper(1p) works on another root by this alone.
+            environment.insert("DPKG_ROOT".into(), root.path().as_os_str().to_owned());
+        }
+        if words.first() == Some(&"deb-systemd-helper") {
+            // It does nothing for others; a person may finish what a postinst has begun.
+            let package = || OsString::from(&self.programs.package);
+            environment.entry("DPKG_MAINTSCRIPT_PACKAGE".into()).or_insert_with(package);
+        }
+        super::process::run(&Child {
+            words: words.iter().map(OsString::from).collect(),
+            environment,
+            directory: "/".into(),
+            limit: patience(&self.programs, self.last.as_ref()),
+        })
     }
 
     /// What the last converge left, for the backends to compare with.
@@ -178,6 +215,11 @@ impl<'a> Fleet<'a> {
                 });
             }
         }
+        if matches!(verb, Verb::Start | Verb::Restart) {
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.action == Action::NoManager) {
+                self.nobody_starts(outcome);
+            }
+        }
         if let (Some(name), true) = (name, outcomes.is_empty()) {
             let names = || self.programs.programs.iter().map(|service| service.name.as_str());
             let hint = nearest(name, names()).map_or_else(
@@ -188,6 +230,24 @@ impl<'a> Fleet<'a> {
             return Err(Error::Usage(Diagnostic::error(message).hint(hint)));
         }
         Ok(outcomes)
+    }
+
+    /// A person who asks for a start is told that nobody is there to do it.
+    fn nobody_starts(&self, outcome: &mut Outcome) {
+        let service = self.programs.programs.iter().find(|service| service.name == outcome.program);
+        let backend = service.map_or(Backend::Systemd, |service| service.backend.chosen(self.auto));
+        let (why, hint) = match backend {
+            _ if !self.machine.root.is_machine() => {
+                ("it is another machine's", "start it there; 'enable' and 'disable' work with --root")
+            }
+            Backend::Systemd => ("systemd does not run here", "it starts when the machine boots with systemd"),
+            Backend::Supervisord => {
+                ("no supervisord answers", "see 'systemctl status supervisor'; is supervisor installed?")
+            }
+        };
+        let text = format!("'{}' of package {} is not started: {why}", outcome.program, self.programs.package);
+        outcome.action = Action::Failed;
+        outcome.fault = Some(Diagnostic::error(text).hint(hint));
     }
 
     /// Each process and its state in the manager's words; whether all run that should.
@@ -267,7 +327,7 @@ impl<'a> Fleet<'a> {
         let files = logs.iter().rev().map(|log| vec!["tail", "-n", "10", "--", log.as_str()]);
         for words in files.chain(manager).filter(|words| !words.is_empty()) {
             // What cannot be shown is not worth a second failure.
-            let ended = service::run(self.machine, &words).ok().filter(super::process::Ended::is_success);
+            let ended = self.run(&words).ok().filter(super::process::Ended::is_success);
             let output = ended.map(|ended| ended.output).unwrap_or_default();
             let lines: Vec<String> = output.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
             if !lines.is_empty() {
@@ -286,6 +346,15 @@ impl<'a> Fleet<'a> {
                 .iter()
                 .any(|service| service.name == outcome.program && service.on_failure == OnFailure::Fail)
     }
+}
+
+/// How long one call of a service manager may take: what a manager needs by
+/// itself, and the longest stop and start that these programs are allowed.
+fn patience(programs: &Programs, last: Option<&Programs>) -> Duration {
+    let all = || programs.programs.iter().chain(last.iter().flat_map(|last| &last.programs));
+    let longest = |seconds: fn(&Service) -> u32| all().map(seconds).max().unwrap_or_default();
+    let own = longest(|service| service.stop_seconds).saturating_add(longest(|service| service.start_seconds));
+    service::LIMIT.saturating_add(Duration::from_secs(own.into()))
 }
 
 /// A line of `appctl service status`.
@@ -309,4 +378,27 @@ pub(super) fn auto(root: &Root) -> Result<Backend> {
     let is_systemd = init.is_some_and(|target| target.ends_with("/systemd"));
     let has_other = root.kind("/usr/bin/supervisord")?.is_some();
     Ok(if is_systemd || !has_other { Backend::Systemd } else { Backend::Supervisord })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manager_is_waited_for_as_long_as_its_slowest_program() {
+        let of = |seconds: &[(u32, u32)]| {
+            let one = |(stop, start): &(u32, u32)| {
+                serde_json::json!({"name": "a", "backend": "systemd", "order": 0, "autostart": true, "instances": [],
+                    "start_seconds": start, "stop_seconds": stop})
+            };
+            let programs: Vec<_> = seconds.iter().map(one).collect();
+            let text = serde_json::json!({"format": 1, "package": "a", "programs": programs});
+            serde_json::from_value::<Programs>(text).expect("programs")
+        };
+        let seconds = |now: &Programs, last: Option<&Programs>| patience(now, last).as_secs();
+        assert_eq!(seconds(&of(&[]), None), 120);
+        assert_eq!(seconds(&of(&[(10, 1), (3600, 0), (5, 30)]), None), 120 + 3600 + 30);
+        // What is gone has to stop, too.
+        assert_eq!(seconds(&of(&[(10, 1)]), Some(&of(&[(600, 2)]))), 120 + 600 + 2);
+    }
 }

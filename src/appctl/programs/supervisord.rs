@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::settle::{self, Life, Wait};
 use super::{Fleet, Row, Verb, orphans};
-use crate::appctl::fs::Attributes;
+use crate::appctl::accounts::Accounts;
+use crate::appctl::fs::{Attributes, Kind};
 use crate::appctl::process::Ended;
 use crate::appctl::service::{self, Action, Outcome};
 use crate::appctl::store;
@@ -21,7 +22,7 @@ use crate::error::{Diagnostic, Result};
 
 /// A process's state in supervisord's word for it, and its number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct State {
+pub(super) struct State {
     word: String,
     process: Option<u32>,
     said: String,
@@ -29,13 +30,13 @@ struct State {
 
 impl State {
     /// It runs, or somebody wants it to: who stops one that cannot start makes it STOPPED.
-    fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         matches!(self.word.as_str(), "RUNNING" | "STARTING" | "BACKOFF" | "FATAL")
     }
 }
 
 /// Processes (`group:name`) and their states.
-type States = BTreeMap<String, State>;
+pub(super) type States = BTreeMap<String, State>;
 
 /// What supervisord says when it reads all files again.
 enum Reread {
@@ -49,7 +50,7 @@ const CONFIGURATION: &str = "/etc/supervisor/supervisord.conf";
 
 impl Fleet<'_> {
     /// The states of all processes; `None` where no supervisord answers.
-    fn states(&self) -> Result<Option<States>> {
+    pub(super) fn states(&self) -> Result<Option<States>> {
         let root = &self.machine.root;
         if !root.is_machine() || root.kind("/usr/bin/supervisorctl")?.is_none() {
             return Ok(None);
@@ -78,7 +79,7 @@ impl Fleet<'_> {
 
     fn supervisorctl(&self, words: &[&str]) -> Result<Ended> {
         let words: Vec<&str> = ["supervisorctl"].into_iter().chain(words.iter().copied()).collect();
-        service::run(self.machine, &words)
+        self.run(&words)
     }
 
     /// Take away what supervisord shall no longer read, and stop what it shall no longer run.
@@ -119,6 +120,7 @@ impl Fleet<'_> {
         if !self.is_stale() || !self.machine.root.is_machine() {
             return Ok(Vec::new());
         }
+        self.warn_of_namesakes(fragment, &services)?;
         if !self.is_allowed("restart")? {
             let forbidden = |service: &&Service| self.outcome(service, &service.name, Action::Forbidden, None);
             return Ok(services.iter().map(forbidden).collect());
@@ -171,9 +173,17 @@ impl Fleet<'_> {
             }
             self.supervisorctl(&["update", group])?;
         }
+        let mut waiting = Vec::new();
         for (service, index, process) in &members {
             let has_begun = || Ok::<_, crate::error::Error>(self.states()?.is_some_and(|now| has_begun(&now, process)));
-            let (was_up, was_known) = (ran.contains(&process.as_str()), before.contains_key(process));
+            let is_there = before.contains_key(process);
+            let (was_up, was_known) = (ran.contains(&process.as_str()), is_there || self.is_at_rest(process));
+            if was_up && !is_new && !is_there {
+                // supervisord does not know it, and takes nothing new now.
+                waiting.push(process.as_str());
+                outcomes.push(self.outcome(service, process, Action::NotRunning, None));
+                continue;
+            }
             outcomes.push(if was_up && is_new {
                 self.started(service, *index, process, Action::Restarted)?
             } else if was_up {
@@ -193,7 +203,7 @@ impl Fleet<'_> {
                 break;
             }
         }
-        self.resume(&ran)?;
+        self.resume(&ran.into_iter().filter(|process| !waiting.contains(process)).collect::<Vec<_>>())?;
         if let Some(line) = refused {
             self.machine.printer.diagnostic(
                 &Diagnostic::warning(format!("supervisord takes no change of group {group}: {line}")).hint(
@@ -289,11 +299,76 @@ impl Fleet<'_> {
         let root = &self.machine.root;
         let mark = format!("{}/linked", store::path(&self.programs.package));
         let Some((directory, name)) = root.parent(&fragment.link)? else { return Ok(()) };
-        if directory.kind(&name)?.is_none() && root.kind(&mark)?.is_none() {
-            directory.put_link(&name, &fragment.path)?;
+        match directory.kind(&name)? {
+            Some(Kind::Link) => {}
+            None if root.kind(&mark)?.is_some() => {}
+            None => {
+                if let Some(missing) = self.missing()? {
+                    self.says_why(&format!("{missing} is missing"), "make it, then 'appctl service converge'");
+                    return Ok(());
+                }
+                directory.put_link(&name, &fragment.path)?;
+            }
+            Some(_) => {
+                self.says_why(&format!("{} is not a link to {}", fragment.link, fragment.path), "move it away");
+                return Ok(());
+            }
         }
         let (state, mark) = root.make_parent(&mark)?;
         state.replace(&mark, b"", store::private())
+    }
+
+    /// What supervisord would stumble over, and take no change of any package.
+    fn missing(&self) -> Result<Option<String>> {
+        let root = &self.machine.root;
+        let services = self.of(&self.programs, Backend::Supervisord);
+        let accounts: BTreeSet<&String> = services.iter().filter_map(|service| service.user.as_ref()).collect();
+        // Whatever a name in there is written in, it is not a package's account.
+        let known = root.input("/etc/passwd")?.unwrap_or_default();
+        let known = Accounts::parse(&String::from_utf8_lossy(&known), "");
+        for account in accounts {
+            let elsewhere = || self.run(&["getent", "passwd", account]).map(|ended| ended.is_success());
+            if known.user(account).is_err() && !(root.is_machine() && elsewhere()?) {
+                return Ok(Some(format!("the account {account}")));
+            }
+        }
+        let logs = services.iter().flat_map(|service| &service.instances).flat_map(|instance| &instance.logs);
+        for directory in logs.filter_map(|log| log.rsplit_once('/')).map(|(directory, _)| directory) {
+            if root.kind(directory)? != Some(Kind::Directory) {
+                return Ok(Some(directory.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// supervisord makes one of sections of one name, whoever's they are.
+    fn warn_of_namesakes(&self, fragment: &Fragment, services: &[&Service]) -> Result<()> {
+        let root = &self.machine.root;
+        let mut own: BTreeSet<String> = groups(services).iter().map(|group| format!("group:{group}")).collect();
+        own.extend(services.iter().filter_map(|service| Some(service.supervisord.as_ref()?.section.clone())));
+        let Some((directory, _)) = fragment.link.rsplit_once('/') else { return Ok(()) };
+        let others = root.names(directory)?.unwrap_or_default();
+        for path in others.iter().filter(|name| name.ends_with(".conf")).map(|name| format!("{directory}/{name}")) {
+            if path == fragment.link || path == fragment.disabled_link {
+                continue;
+            }
+            // One that cannot be read is another's, and supervisord's to complain of.
+            let text = root.text(&path).ok().flatten().unwrap_or_default();
+            let mut sections = text.lines().filter_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'));
+            if let Some(section) = sections.find(|section| own.contains(*section)) {
+                let text = format!("{path} has a section [{section}], too: supervisord makes one of both");
+                self.machine.printer.diagnostic(
+                    &Diagnostic::warning(text)
+                        .hint(format!("give it another name there: {} has that one", self.programs.package)),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn says_why(&self, why: &str, hint: &str) {
+        let text = format!("{}: supervisord does not get its programs: {why}", self.programs.package);
+        self.machine.printer.diagnostic(&Diagnostic::warning(text).hint(hint));
     }
 
     fn unlink(&self, fragment: &Fragment) -> Result<()> {
@@ -318,13 +393,13 @@ impl Fleet<'_> {
         self.write_disabled(fragment, &sections.intersection(&known).cloned().collect())
     }
 
-    fn disabled(&self, fragment: &Fragment) -> Result<BTreeSet<String>> {
+    pub(super) fn disabled(&self, fragment: &Fragment) -> Result<BTreeSet<String>> {
         let text = self.machine.root.text(&fragment.disabled)?.unwrap_or_default();
         let section = |line: &str| Some(line.trim().strip_prefix('[')?.strip_suffix(']')?.to_owned());
         Ok(text.lines().filter_map(section).collect())
     }
 
-    fn write_disabled(&self, fragment: &Fragment, sections: &BTreeSet<String>) -> Result<()> {
+    pub(super) fn write_disabled(&self, fragment: &Fragment, sections: &BTreeSet<String>) -> Result<()> {
         let root = &self.machine.root;
         let place = root.parent(&fragment.disabled_link)?;
         if sections.is_empty() {
@@ -475,7 +550,7 @@ fn socket(configuration: &str) -> Option<&str> {
 }
 
 /// A program's processes by their names for supervisorctl.
-fn processes(service: &Service) -> Vec<String> {
+pub(super) fn processes(service: &Service) -> Vec<String> {
     let group = group_of(service).unwrap_or_default();
     service.instances.iter().map(|instance| name(group, &instance.process)).collect()
 }

@@ -16,7 +16,7 @@ use crate::error::{Diagnostic, Result};
 
 /// A unit as systemd has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     active: String,
     sub: String,
     result: String,
@@ -33,7 +33,7 @@ const PROPERTIES: &str =
 
 impl Seen {
     /// It runs, or will again without anybody's doing.
-    fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         matches!(self.active.as_str(), "active" | "reloading" | "activating")
     }
 
@@ -85,13 +85,13 @@ impl Fleet<'_> {
         Ok(root.is_machine() && root.kind("/run/systemd/system")? == Some(Kind::Directory))
     }
 
-    fn see<'u>(&self, units: impl IntoIterator<Item = &'u str>) -> Result<Vec<Seen>> {
+    pub(super) fn see<'u>(&self, units: impl IntoIterator<Item = &'u str>) -> Result<Vec<Seen>> {
         let words: Vec<&str> = ["systemctl", "show", PROPERTIES, "--"].into_iter().chain(units).collect();
         let count = words.len().saturating_sub(4);
         if count == 0 {
             return Ok(Vec::new());
         }
-        let mut all = seen(&service::run(self.machine, &words)?.output);
+        let mut all = seen(&self.run(&words)?.output);
         all.resize(count, Seen::default());
         Ok(all)
     }
@@ -101,7 +101,7 @@ impl Fleet<'_> {
     }
 
     fn reload_manager(&self) -> Result<()> {
-        service::run(self.machine, &["systemctl", "--system", "daemon-reload"]).map(|_| ())
+        self.run(&["systemctl", "--system", "daemon-reload"]).map(|_| ())
     }
 
     /// Stop, and forget as enabled, the units of programs that are gone or run elsewhere now.
@@ -113,26 +113,10 @@ impl Fleet<'_> {
             return Ok(());
         }
         if self.has_systemd()? && self.permits("stop", &gone)? {
-            self.note_who_ran(&gone)?;
             self.systemctl("stop", &gone)?;
         }
         for unit in &gone {
-            service::run(self.machine, &["deb-systemd-helper", "purge", unit])?;
-        }
-        Ok(())
-    }
-
-    /// A program whose units have other names now goes on under these.
-    fn note_who_ran(&self, gone: &[String]) -> Result<()> {
-        let seen = self.see(gone.iter().map(String::as_str))?;
-        let up: Vec<&String> = gone.iter().zip(&seen).filter(|(_, seen)| seen.is_up()).map(|(unit, _)| unit).collect();
-        for old in self.before(Backend::Systemd) {
-            if !instances(old).any(|unit| up.iter().any(|up| *up == unit)) {
-                continue;
-            }
-            for new in self.of(&self.programs, Backend::Systemd).iter().filter(|new| new.name == old.name) {
-                self.interrupt(&instances(new).collect::<Vec<_>>())?;
-            }
+            self.run(&["deb-systemd-helper", "purge", unit])?;
         }
         Ok(())
     }
@@ -158,11 +142,11 @@ impl Fleet<'_> {
 
     /// The package's own enabling, for what is decided on the machine: once, and
     /// never against the administrator.
-    fn enable_once(&self, service: &Service) -> Result<()> {
+    pub(super) fn enable_once(&self, service: &Service) -> Result<()> {
         for unit in service.systemd.iter().flat_map(|units| &units.enable) {
-            let is_enabled = service::run(self.machine, &["deb-systemd-helper", "--quiet", "was-enabled", unit])?;
+            let is_enabled = self.run(&["deb-systemd-helper", "--quiet", "was-enabled", unit])?;
             let verb = if is_enabled.is_success() { "enable" } else { "update-state" };
-            service::run(self.machine, &["deb-systemd-helper", verb, unit])?;
+            self.run(&["deb-systemd-helper", verb, unit])?;
         }
         Ok(())
     }
@@ -180,7 +164,7 @@ impl Fleet<'_> {
             let all: Vec<&str> = instances(service).filter(|unit| ran.contains(unit)).chain(new).collect();
             return if self.is_stale() { self.restart_units(service, units, &all) } else { Ok(Vec::new()) };
         }
-        if self.is_known(service, Backend::Systemd) {
+        if self.is_known(service, Backend::Systemd) || instances(service).any(|unit| self.is_at_rest(unit)) {
             return Ok(vec![self.outcome(service, &units.unit, Action::NotRunning, None)]);
         }
         if service.autostart { self.start_units(service, units) } else { Ok(Vec::new()) }
@@ -213,7 +197,7 @@ impl Fleet<'_> {
     fn start_whole(&self, service: &Service, units: &Units) -> Result<()> {
         // Where it is up already, a start would wake what somebody has stopped.
         if !instances(service).any(|unit| unit == units.unit) && !self.look_at(&units.unit)?.is_up() {
-            service::run(self.machine, &["systemctl", "start", "--no-block", "--", &units.unit])?;
+            self.run(&["systemctl", "start", "--no-block", "--", &units.unit])?;
         }
         Ok(())
     }
@@ -296,12 +280,11 @@ impl Fleet<'_> {
     }
 
     fn systemctl(&self, verb: &str, units: &[String]) -> Result<crate::appctl::process::Ended> {
-        let words: Vec<&str> = ["systemctl", verb, "--"].into_iter().chain(units.iter().map(String::as_str)).collect();
-        service::run(self.machine, &words)
+        self.run(&words(None, verb, units))
     }
 
     /// What policy-rc.d(8) says of these units; it binds maintainer scripts alone.
-    fn permits(&self, verb: &str, units: &[String]) -> Result<bool> {
+    pub(super) fn permits(&self, verb: &str, units: &[String]) -> Result<bool> {
         if !self.machine.in_maintainer_script {
             return Ok(true);
         }
@@ -363,26 +346,25 @@ impl Fleet<'_> {
             Verb::Stop => ("stop", Action::Stopped),
             Verb::Start | Verb::Restart => ("start", Action::Started),
         };
-        if matches!(verb, Verb::Enable | Verb::Disable) && self.machine.root.is_machine() {
-            let fault = self.do_all(word, &units.enable)?;
+        if matches!(verb, Verb::Enable | Verb::Disable) {
+            let root = &self.machine.root;
+            let elsewhere = (!root.is_machine()).then(|| format!("--root={}", root.path().display()));
+            let ended = self.run(&words(elsewhere.as_deref(), word, &units.enable))?;
+            let fault = (!ended.is_success()).then(|| failed(&units.unit, word, &ended.output));
             if fault.is_some() || verb == Verb::Enable {
                 return Ok(vec![self.outcome(service, &units.unit, action, fault)]);
             }
         }
         if !self.has_systemd()? {
-            return Ok(vec![self.outcome(service, &units.unit, Action::NoManager, None)]);
+            let action = if verb == Verb::Disable { Action::Disabled } else { Action::NoManager };
+            return Ok(vec![self.outcome(service, &units.unit, action, None)]);
         }
         match verb {
             Verb::Stop | Verb::Disable => {
                 let fault = self.do_all("stop", &all_units(service))?;
                 Ok(vec![self.outcome(service, &units.unit, action, fault)])
             }
-            Verb::Restart => {
-                let seen = self.see(instances(service))?;
-                let up: Vec<&str> =
-                    instances(service).zip(&seen).filter(|(_, seen)| seen.is_up()).map(|(unit, _)| unit).collect();
-                if up.is_empty() { self.start_units(service, units) } else { self.restart_units(service, units, &up) }
-            }
+            Verb::Restart => self.restart_units(service, units, &instances(service).collect::<Vec<_>>()),
             Verb::Start | Verb::Enable => self.start_units(service, units),
         }
     }
@@ -408,6 +390,12 @@ impl Fleet<'_> {
     }
 }
 
+/// systemctl's own.
+fn words<'w>(option: Option<&'w str>, verb: &'w str, units: &'w [String]) -> Vec<&'w str> {
+    let head = ["systemctl"].into_iter().chain(option).chain([verb, "--"]);
+    head.chain(units.iter().map(String::as_str)).collect()
+}
+
 /// `active`, `activating (auto-restart)`, `inactive, disabled`.
 fn state(seen: &Seen) -> String {
     let sub = if matches!(seen.active.as_str(), "activating" | "failed") && seen.sub != seen.active {
@@ -428,7 +416,7 @@ fn failed(unit: &str, verb: &str, output: &str) -> Diagnostic {
     Diagnostic::error(format!("{unit} {what}: {first}")).hint(format!("see 'systemctl status {unit}'"))
 }
 
-fn instances(service: &Service) -> impl Iterator<Item = &str> {
+pub(super) fn instances(service: &Service) -> impl Iterator<Item = &str> {
     service.instances.iter().filter_map(|instance| instance.unit.as_deref())
 }
 

@@ -11,6 +11,7 @@ on_both_suites!(
     case_04_without_a_manager_nothing_fails_and_nothing_starts,
     case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines,
     case_11_programs_move_between_the_backends,
+    case_11_what_is_stopped_or_disabled_stays_so_on_the_other_side,
 );
 
 fn case_04_each_program_starts_once_and_what_is_stopped_stays_so(suite: Suite) {
@@ -41,13 +42,24 @@ fn case_04_each_program_starts_once_and_what_is_stopped_stays_so(suite: Suite) {
     system.ok("dpkg -i /var/tmp/blue.deb <&-");
     assert_eq!((starts(&system, "web"), starts(&system, "worker")), (3, 3));
     assert_eq!(line("worker"), "/usr/lib/beacon/venv /usr/share 0o27 blue, % green");
-    // Stopped stays stopped.
+    // Stopped stays stopped; one of them alone, too, and over a change of its configuration.
     system.ok("appctl service stop beacon");
     system.ok("dpkg -i /var/tmp/blue-again.deb <&-");
     system.fails(3, "appctl service status beacon");
     assert_eq!((starts(&system, "web"), starts(&system, "worker")), (3, 3));
     system.ok("test $(running) = 0");
-    system.ok("appctl service start beacon && appctl service status beacon");
+    system.ok("appctl service start beacon web && appctl service status beacon web && test $(running worker) = 0");
+    system.ok("printf 'stopasgroup=true\\n' >>/etc/supervisor/conf.d/other.conf && dpkg -i /var/tmp/split.deb <&-");
+    system.ok("test $(running worker) = 0 && test $(running web) = 1");
+    assert_eq!(starts(&system, "web"), 5);
+    assert_eq!(system.ok(other).stdout, others, "another's change has been taken over");
+    system.ok("dpkg -i /var/tmp/blue-again.deb <&- && appctl service stop beacon web");
+    // A restart starts what is stopped, under both.
+    system.ok("appctl service restart beacon && test $(running web) = 1 && test $(running worker) = 1");
+    system.ok(
+        "appctl service status beacon && appctl --json service stop beacon worker | grep '\"action\": *\"stopped\"'",
+    );
+    system.ok("appctl service start beacon worker && appctl service status beacon");
     assert_eq!(system.ok(other).stdout, others, "another group has restarted");
     // Disabled stays so over an upgrade and a start of the manager, and stands in the configuration.
     system.ok("appctl service disable beacon && dpkg -i /var/tmp/blue.deb <&- && systemctl restart supervisor");
@@ -73,10 +85,32 @@ fn case_04_each_program_starts_once_and_what_is_stopped_stays_so(suite: Suite) {
 }
 
 fn case_04_without_a_manager_nothing_fails_and_nothing_starts(suite: Suite) {
-    let session = system(suite, &["split"]);
+    let session = system(suite, &["auto", "split"]);
     session.ok("dpkg -i /var/tmp/split.deb <&- && test -L /etc/supervisor/conf.d/beacon.conf");
     session.ok("! test -e /var/lib/beacon/starts.web && appctl service stop beacon");
     session.ok("test -L /etc/systemd/system/multi-user.target.wants/beacon-web.service");
+    // Nobody is there to do what a person asks for.
+    let said = session.fails(1, "appctl service start beacon web 2>&1").stdout;
+    assert!(said.contains("'web' of package beacon is not started: systemd does not run here"), "{said}");
+    let said = session.fails(1, "appctl service restart beacon worker 2>&1").stdout;
+    assert!(said.contains("no supervisord answers"), "{said}");
+    // A link that an administrator has removed stays away; another's file of that name is not touched.
+    session.ok("rm /etc/supervisor/conf.d/beacon.conf && dpkg -i /var/tmp/split.deb <&-");
+    session.ok("! test -e /etc/supervisor/conf.d/beacon.conf");
+    session.ok("dpkg --purge beacon <&- && echo mine >/etc/supervisor/conf.d/beacon.conf");
+    let said = session.ok("dpkg -i /var/tmp/split.deb <&- 2>&1").stdout;
+    assert!(said.contains("/etc/supervisor/conf.d/beacon.conf is no link"), "{said}");
+    session.ok("grep mine /etc/supervisor/conf.d/beacon.conf && rm /etc/supervisor/conf.d/beacon.conf");
+    // Unpacked and then removed: only the postrm has run.
+    session.ok("dpkg --unpack /var/tmp/split.deb <&- && dpkg -r beacon <&- && dpkg -i /var/tmp/split.deb <&-");
+    session.ok("test -L /etc/supervisor/conf.d/beacon.conf");
+    // Another root is enabled there, and nothing is asked of this machine.
+    session.ok("mkdir -p /var/tmp/other/sbin && ln -s /lib/systemd/systemd /var/tmp/other/sbin/init");
+    session.ok("dpkg-deb -x /var/tmp/auto.deb /var/tmp/other && appctl --root=/var/tmp/other service converge beacon");
+    session.ok("test -L /var/tmp/other/etc/systemd/system/multi-user.target.wants/beacon-worker.service");
+    session.ok("! test -e /etc/systemd/system/multi-user.target.wants/beacon-worker.service");
+    session.ok("appctl --root=/var/tmp/other service disable beacon worker");
+    session.ok("! test -L /var/tmp/other/etc/systemd/system/multi-user.target.wants/beacon-worker.service");
     session.ok("dpkg --purge beacon <&- && ! test -L /etc/supervisor/conf.d/beacon.conf && ! test -e /etc/beacon");
     // policy-rc.d says no to a running one.
     let system = Booted::new(session);
@@ -136,4 +170,41 @@ fn case_11_programs_move_between_the_backends(suite: Suite) {
     system.ok("dpkg -i /var/tmp/three.deb <&- && appctl service status beacon");
     assert_eq!(starts(&system, "web"), 6);
     system.ok("test $(running web) = 1 && test $(running worker) = 3");
+}
+
+fn case_11_what_is_stopped_or_disabled_stays_so_on_the_other_side(suite: Suite) {
+    let system = booted(suite, &["split", "units", "fragment", "three", "pair"]);
+    let install = |version: &str| system.ok(&format!("dpkg -i /var/tmp/{version}.deb <&- 2>&1")).stdout;
+    install("split");
+    // From supervisord to systemd and back, disabled; the other program goes on.
+    system.ok("appctl service disable beacon worker");
+    install("units");
+    system.ok("test $(running worker) = 0 && test $(running web) = 1 && ! systemctl is-enabled beacon-worker");
+    system.ok("! test -e /etc/beacon/supervisord-disabled.conf");
+    install("units");
+    system.ok("test $(running worker) = 0 && ! systemctl is-enabled beacon-worker");
+    install("fragment");
+    system.ok("test $(running worker) = 0 && test $(running web) = 1");
+    system.ok("grep -A1 'program:beacon_worker' /etc/supervisor/conf.d/*.disabled.conf | grep 'autostart = false'");
+    system.ok("systemctl restart supervisor");
+    system.until(LIMIT, "supervisorctl status beacon:web | grep RUNNING");
+    system.ok("test $(running worker) = 0");
+    assert_eq!(starts(&system, "worker"), 1);
+    // Enabled again, and stopped: in both directions, and with other processes.
+    system
+        .ok("appctl service enable beacon && appctl service start beacon worker && appctl service stop beacon worker");
+    install("units");
+    system.ok("systemctl is-enabled beacon-worker && test $(running worker) = 0 && test $(running web) = 1");
+    install("three");
+    system.ok("test $(running worker) = 0 && test $(running web) = 1 && appctl service start beacon worker");
+    system.ok("test $(running worker) = 3 && appctl service stop beacon worker");
+    install("fragment");
+    system.ok("test $(running worker) = 0 && test $(running web) = 1");
+    // One under systemd becomes two with a socket: neither is enabled nor started.
+    install("units");
+    system.ok("appctl service disable beacon web");
+    install("pair");
+    system.ok("test $(running web) = 0 && ! systemctl is-active beacon-web.socket beacon-web@0");
+    system.ok("! find /etc/systemd/system -name 'beacon-web*' | grep .");
+    system.ok("appctl service enable beacon && appctl service start beacon && appctl service status beacon");
 }
