@@ -67,7 +67,7 @@ pub fn directories(package: &str, description: &Description, described: &Describ
     if first == Some(described.account()) { package.to_owned() } else { format!("{package}-{}", described.name()) }
 }
 
-/// The hardening that every unit starts from; an exposure of 1.2 by
+/// The hardening that every unit starts from; an exposure of 1.3 by
 /// `systemd-analyze security`, with room for a capability within 1.5.
 const HARDENING: [(&str, &str); 27] = [
     ("NoNewPrivileges", "yes"),

@@ -70,6 +70,12 @@ def main():
         case "dies":
             time.sleep(0.2)
             sys.exit(f"{name}: there is no such module")
+        case "picky":
+            # The first of several does not start while this file is there.
+            if options[0] == "0" and os.path.exists("/var/lib/beacon/no-first"):
+                sys.exit(f"{name}: the first one does not start")
+            while True:
+                time.sleep(60)
         case "work":
             while True:
                 time.sleep(60)

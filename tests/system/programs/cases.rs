@@ -126,7 +126,7 @@ fn case_04_without_a_manager_nothing_fails_and_nothing_starts(suite: Suite) {
 }
 
 fn case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines(suite: Suite) {
-    let system = booted(suite, &["deaf", "deaf-fails", "dies", "split"]);
+    let system = booted(suite, &["deaf", "deaf-fails", "dies", "picky", "split"]);
     let said = system.ok("dpkg -i /var/tmp/dies.deb <&- 2>&1").stdout;
     for name in ["one", "two"] {
         assert!(said.contains(&format!("'{name}' of package beacon")), "{name}: {said}");
@@ -144,6 +144,17 @@ fn case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines(suite: S
     let output = system.run("dpkg -i /var/tmp/deaf-fails.deb <&- 2>&1");
     assert!(!output.success(), "{}", output.dump());
     system.ok("dpkg -s beacon | grep -q 'half-configured'");
+    // Where the first of two does not come up, the other goes on as it was.
+    system.ok("dpkg -i /var/tmp/picky.deb <&- && appctl service status beacon && test $(running) = 4");
+    let second = "systemctl show -p MainPID --value beacon-web@1 && supervisorctl pid beacon:worker_1";
+    let before = system.ok(second).stdout;
+    let said = system.ok("touch /var/lib/beacon/no-first && dpkg -i /var/tmp/picky.deb <&- 2>&1").stdout;
+    for (name, unit) in [("web", "beacon-web@0.service"), ("worker", "worker_0")] {
+        assert!(said.contains(&format!("'{name}'")) && said.contains(unit), "{said}");
+    }
+    assert_eq!(system.ok(second).stdout, before, "{said}");
+    system.ok("rm /var/lib/beacon/no-first && dpkg -i /var/tmp/picky.deb <&- && appctl service status beacon");
+    assert_ne!(system.ok(second).stdout, before);
     // Put right by the next version, which dpkg then configures.
     system.ok("dpkg -i /var/tmp/split.deb <&- && appctl service status beacon");
     system.ok("test $(running web) = 1 && test $(running worker) = 1 && test $(running) = 2");

@@ -57,6 +57,8 @@ fn packages(suite: Suite) -> Session {
 fn programs_cost_little_more_than_their_units() {
     let rounds: u32 = std::env::var("COST_ROUNDS").map_or(3, |text| text.parse().expect("a number"));
     let suite = Suite::Trixie;
+    // What is promised is 100 ms on a quiet machine (`make soak`); this one may have other work.
+    let limit: i64 = std::env::var("COST_LIMIT").map_or(400, |limit| limit.parse().expect("COST_LIMIT is a number"));
     let built = packages(suite);
     let session = system(suite, &[]);
     let directory = tempfile::tempdir().unwrap();
@@ -79,7 +81,6 @@ fn programs_cost_little_more_than_their_units() {
         let over = least(&live, "ours", step) - least(&live, "theirs", step);
         let over_empty = least(&dead, "ours", step) - least(&dead, "empty", step);
         println!("{step}: {over} ms more than dh_installsystemd, {over_empty} ms more than an empty postinst");
-        // What is promised is 100 ms on a quiet machine; this one may have other work.
-        assert!(over <= 400 && over_empty <= 400, "{step}: {live} {dead}");
+        assert!(over <= limit && over_empty <= limit, "{step}: {live} {dead}");
     }
 }

@@ -53,6 +53,15 @@ fn three(web: &str) -> String {
     format!("{HEAD}{workers}instances = 3\n\n{}", program("web", "web 8000", web))
 }
 
+/// Two processes each, that may be told apart.
+fn picky() -> String {
+    let two = |name: &str, backend: &str| {
+        let numbers = "numprocs = 2\nprocess_name = %(program_name)s_%(process_num)d\n\n[x-program";
+        program(name, "picky %(process_num)d", backend).replacen("\n[x-program", numbers, 1)
+    };
+    format!("{HEAD}{}\n{}", two("web", "systemd"), two("worker", "supervisord"))
+}
+
 /// The versions, by their names: each is a way to describe the programs.
 fn descriptions() -> BTreeMap<&'static str, String> {
     let deaf = |more: &str| {
@@ -82,6 +91,7 @@ fn descriptions() -> BTreeMap<&'static str, String> {
         ("pair-moved", pair(8003)),
         ("three", three("supervisord")),
         ("one-moved", three("systemd")),
+        ("picky", picky()),
         ("zoo", format!("{HEAD}{listener}{fcgi}")),
         ("logs", format!("{HEAD}{}", program("web", "web 8000", "systemd").replace("\n[x-program", logs))),
     ])
