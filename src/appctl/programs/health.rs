@@ -42,9 +42,16 @@ pub fn ask(machine: &Machine, service: &Service, probe: &Probe, left: Duration) 
 }
 
 fn connect(address: &str, limit: Duration) -> Result<TcpStream, String> {
-    let mut addresses = address.to_socket_addrs().map_err(|error| format!("{address}: {error}"))?;
-    let first = addresses.next().ok_or_else(|| format!("{address} is no address"))?;
-    let stream = TcpStream::connect_timeout(&first, limit).map_err(|error| format!("{address}: {error}"))?;
+    let addresses = address.to_socket_addrs().map_err(|error| format!("{address}: {error}"))?;
+    // A name may stand for several, of which the program listens on one.
+    let mut tried = Err(format!("{address} is no address"));
+    for one in addresses {
+        tried = TcpStream::connect_timeout(&one, limit).map_err(|error| format!("{address}: {error}"));
+        if tried.is_ok() {
+            break;
+        }
+    }
+    let stream = tried?;
     let times = stream.set_read_timeout(Some(limit)).and_then(|()| stream.set_write_timeout(Some(limit)));
     times.map_err(|error| format!("{address}: {error}"))?;
     Ok(stream)
@@ -123,5 +130,18 @@ mod tests {
         assert!(http(&answers("HTTP/1.0 503 Busy\r\n\r\n"), limit).unwrap_err().ends_with("answers 503"));
         assert!(http(&answers("SSH-2.0-OpenSSH"), limit).unwrap_err().ends_with("does not speak HTTP"));
         assert!(http(&answers(""), limit).is_err());
+    }
+
+    #[test]
+    fn whoever_takes_a_connection_is_healthy() {
+        let limit = Duration::from_secs(2);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(connect(&format!("127.0.0.1:{port}"), limit).is_ok());
+        // By a name that stands for ::1, too, where nobody listens.
+        assert!(connect(&format!("localhost:{port}"), limit).is_ok());
+        drop(listener);
+        assert!(connect(&format!("127.0.0.1:{port}"), limit).unwrap_err().contains("refused"));
+        assert!(connect("no.such.name.invalid:80", limit).is_err());
     }
 }

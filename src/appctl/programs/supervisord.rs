@@ -437,9 +437,18 @@ impl Fleet<'_> {
                 return Ok(vec![self.outcome(service, group, Action::Enabled, None)]);
             }
         }
-        if self.states()?.is_none() {
+        let Some(known) = self.states()? else {
             let action = if verb == Verb::Disable { Action::Disabled } else { Action::NoManager };
             return Ok(vec![self.outcome(service, group, action, None)]);
+        };
+        // Installed where policy-rc.d forbids a start, supervisord has not heard of it yet.
+        if matches!(verb, Verb::Start | Verb::Restart) && !processes(service).iter().any(|one| known.contains_key(one))
+        {
+            if let Reread::Changed(groups) = self.reread()? {
+                if groups.contains(group) {
+                    self.supervisorctl(&["update", group])?;
+                }
+            }
         }
         let mut outcomes = Vec::new();
         for (index, instance) in service.instances.iter().enumerate() {

@@ -72,12 +72,14 @@ fn case_04_each_program_starts_once_and_what_is_stopped_stays_so(suite: Suite) {
     system.ok("appctl service enable beacon && appctl service start beacon && appctl service status beacon");
     let others = system.ok(other).stdout;
     // Removed, and another package's file is at fault.
-    system.ok("printf '[program:bad]\\nuser=nobody-at-all\\ncommand=x\\n' >/etc/supervisor/conf.d/bad.conf");
+    system.ok("printf '[program:bad]\\nuser=nobody-at-all\\ncommand=x\\n\\n[group:beacon]\\nprograms=bad\\n' \
+         >/etc/supervisor/conf.d/bad.conf");
     system.ok("dpkg -r beacon <&- && test $(running) = 0 && ! test -L /etc/supervisor/conf.d/beacon.conf");
     system.ok("! supervisorctl status 2>&1 | grep beacon");
     // With it, an installation ends well, and says so.
     let said = system.ok("dpkg -i /var/tmp/blue-again.deb <&- 2>&1").stdout;
     assert!(said.contains("takes no change of group beacon") && said.contains("bad.conf"), "{said}");
+    assert!(said.contains("conf.d/bad.conf has a section [group:beacon], too"), "{said}");
     assert_eq!(system.ok(other).stdout, others);
     system.ok("rm /etc/supervisor/conf.d/bad.conf && dpkg --purge beacon <&-");
     system.ok("test $(running) = 0 && ! ls -d /etc/beacon /var/log/beacon /var/cache/beacon /var/lib/appctl/beacon");
@@ -117,7 +119,11 @@ fn case_04_without_a_manager_nothing_fails_and_nothing_starts(suite: Suite) {
     system.ok("printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d");
     system.until(LIMIT, "supervisorctl status; test $? != 4");
     system.ok("dpkg -i /var/tmp/split.deb <&- && sleep 2 && ! test -e /var/lib/beacon/starts.web");
-    system.ok("! test -e /var/lib/beacon/starts.worker && dpkg --purge beacon <&- && rm /usr/sbin/policy-rc.d");
+    // Nor does it let a removal stop anything; a person is not bound by it.
+    system.ok("! test -e /var/lib/beacon/starts.worker && appctl service start beacon && test $(running) = 2");
+    system.ok("dpkg -r beacon <&- && test $(running) = 2 && systemctl stop beacon-web && supervisorctl stop beacon:*");
+    system.ok("dpkg --purge beacon <&- && rm -r /usr/sbin/policy-rc.d /var/lib/beacon && test $(running) = 0");
+    system.ok("supervisorctl update beacon");
     // supervisord is masked, and then not there at all: what it would run waits.
     system.ok("systemctl mask --now supervisor && dpkg -i /var/tmp/split.deb <&-");
     assert_eq!((starts(&system, "web"), starts(&system, "worker")), (1, 0));
@@ -126,7 +132,7 @@ fn case_04_without_a_manager_nothing_fails_and_nothing_starts(suite: Suite) {
 }
 
 fn case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines(suite: Suite) {
-    let system = booted(suite, &["deaf", "deaf-fails", "dies", "picky", "split"]);
+    let system = booted(suite, &["deaf", "deaf-fails", "deaf-fails-too", "dies", "picky", "split"]);
     let said = system.ok("dpkg -i /var/tmp/dies.deb <&- 2>&1").stdout;
     for name in ["one", "two"] {
         assert!(said.contains(&format!("'{name}' of package beacon")), "{name}: {said}");
@@ -141,9 +147,11 @@ fn case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines(suite: S
     let said = system.ok("dpkg -i /var/tmp/deaf.deb <&- 2>&1").stdout;
     assert!(said.contains("'web' of package beacon has started and does not serve"), "{said}");
     assert!(said.contains("\tweb begins"), "{said}");
-    let output = system.run("dpkg -i /var/tmp/deaf-fails.deb <&- 2>&1");
-    assert!(!output.success(), "{}", output.dump());
-    system.ok("dpkg -s beacon | grep -q 'half-configured'");
+    for version in ["deaf-fails", "deaf-fails-too"] {
+        let output = system.run(&format!("dpkg -i /var/tmp/{version}.deb <&- 2>&1"));
+        assert!(!output.success() && output.stdout.contains("does not serve"), "{version}: {}", output.dump());
+        system.ok("dpkg -s beacon | grep -q 'half-configured'");
+    }
     // Where the first of two does not come up, the other goes on as it was.
     system.ok("dpkg -i /var/tmp/picky.deb <&- && appctl service status beacon && test $(running) = 4");
     let second = "systemctl show -p MainPID --value beacon-web@1 && supervisorctl pid beacon:worker_1";

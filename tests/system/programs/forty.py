@@ -29,6 +29,8 @@ from pathlib import Path
 PYTHON = "/usr/lib/beacon/venv/bin/python"
 # The statuses with which a probe ends when it is told to, by real-time signals.
 STATUSES = (0, 1, 2, 30, 75, 143)
+# On which a probe dies of SIGTERM as a program without a handler does.
+DIE = signal.SIGRTMIN + len(STATUSES)
 # What a manager says to its children about itself, and systemd about their account.
 BOOKKEEPING = re.compile(
     "SUPERVISOR_.*|INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|NOTIFY_SOCKET|LISTEN_.*|MEMORY_PRESSURE_.*"
@@ -42,6 +44,7 @@ def probe():
         signal.signal(number, lambda got, _: os._exit(100 + got))
     for index, status in enumerate(STATUSES):
         signal.signal(signal.SIGRTMIN + index, lambda _got, _frame, status=status: os._exit(status))
+    signal.signal(DIE, lambda *_: (signal.signal(signal.SIGTERM, signal.SIG_DFL), os.kill(os.getpid(), signal.SIGTERM)))
     if address := os.environ.get("NOTIFY_SOCKET"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.sendto(b"READY=1", address.replace("@", "\0", 1))
@@ -137,7 +140,7 @@ def is_ready(program, process):
     except OSError:
         return False
     if program.is_probe():
-        return caught >> (signal.SIGRTMIN + len(STATUSES) - 2) & 1 == 1
+        return caught >> (DIE - 1) & 1 == 1
     return "/usr/bin/supervisord" not in words
 
 
@@ -279,6 +282,8 @@ def ends(program):
         for index, status in enumerate(STATUSES):
             if status < 2 or status in program.codes:
                 yield f"status {status}", signal.SIGRTMIN + index
+        # systemd takes this for a clean end, supervisord does not.
+        yield "SIGTERM", DIE
     yield "SIGKILL", signal.SIGKILL
 
 

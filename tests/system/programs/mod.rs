@@ -86,6 +86,7 @@ fn descriptions() -> BTreeMap<&'static str, String> {
         ("auto", both("auto", "auto")),
         ("deaf", deaf("")),
         ("deaf-fails", deaf("on-failure = fail\n")),
+        ("deaf-fails-too", deaf("on-failure = fail\n").replace("= systemd", "= supervisord")),
         ("dies", format!("{HEAD}{}\n{}", program("one", "dies", "systemd"), program("two", "dies", "supervisord"))),
         ("pair", pair(8000)),
         ("pair-moved", pair(8003)),
