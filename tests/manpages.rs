@@ -8,6 +8,7 @@
     reason = "a test reads and, on demand, rewrites the files it compares"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command as Process;
@@ -122,6 +123,17 @@ fn every_overridden_tag_is_listed() {
         .map(|tag| tag.trim_matches('`'))
         .collect();
     assert!(tags.len() > 10, "{tags:?}");
+    // What the code writes is what the table has: no more, no less.
+    let code = module.split("mod tests {").next().unwrap_or_default();
+    let calls = [".exact(", ".exact_with_context(", ".anywhere(", ".anywhere_bare("];
+    let literal =
+        |rest: &str| rest.trim_start().strip_prefix('"').and_then(|rest| Some(rest.split_once('"')?.0.to_owned()));
+    let mut written: BTreeSet<String> =
+        calls.iter().flat_map(|call| code.split(call).skip(1).filter_map(literal)).collect();
+    let place = read("src/helper/venv/place.rs");
+    let lines = place.split("format!(\"{package}: ").skip(1);
+    written.extend(lines.map(|rest| rest.split([' ', '"']).next().unwrap_or_default().to_owned()));
+    assert_eq!(written, tags.iter().map(|tag| (*tag).to_owned()).collect(), "the table and the code");
     let text = page("dh_venv");
     let (_, section) = text.split_once("\n.SH LINTIAN OVERRIDES\n").unwrap();
     let (section, _) = section.split_once("\n.SH ").unwrap();

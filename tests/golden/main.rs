@@ -56,6 +56,7 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = selftest::tests();
     tests.push(("every_tool_has_cases".to_owned(), Box::new(|| every_tool_has_cases(root))));
+    tests.push(("every_error_has_a_cure".to_owned(), Box::new(|| every_error_has_a_cure(root))));
     for case in cases(&root.join("tests/cases")) {
         let program = binary(&case.tool);
         tests.push((format!("{}/{}", case.tool, case.name), Box::new(move || case.check(&program, update))));
@@ -114,6 +115,40 @@ fn binary(tool: &str) -> PathBuf {
     let exe = std::env::current_exe().expect("the path of this test binary");
     let dir = exe.parent().and_then(Path::parent).expect("target/<profile>/deps");
     dir.join(tool)
+}
+
+/// Cases whose message is its own cure: it names the words that are right.
+const SELF_EXPLAINING: [&str; 6] = [
+    "appctl/10-broken-template",
+    "appctl/12-unknown-command",
+    "deb-build-app/03-no-archive",
+    "dh_supervisord/26-wrong-types",
+    "dh_supervisord/28-environment",
+    "dh_supervisord/49-unknown-event",
+];
+
+/// What a program calls an error is followed by a hint, before the next error.
+fn every_error_has_a_cure(root: &Path) -> Result<(), String> {
+    let mut bare = Vec::new();
+    for case in cases(&root.join("tests/cases")) {
+        let name = format!("{}/{}", case.tool, case.name);
+        if SELF_EXPLAINING.contains(&name.as_str()) {
+            continue;
+        }
+        let file = root.join("tests/cases").join(&name).join("stderr");
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let mut open: Option<&str> = None;
+        for line in text.lines() {
+            let says = |word: &str| line.starts_with(word) || line.contains(&format!(": {word}"));
+            if says("error: ") {
+                bare.extend(open.replace(line).map(|line| format!("{name}: {line}")));
+            } else if says("hint: ") {
+                open = None;
+            }
+        }
+        bare.extend(open.map(|line| format!("{name}: {line}")));
+    }
+    if bare.is_empty() { Ok(()) } else { Err(format!("errors without a hint:\n{}", bare.join("\n"))) }
 }
 
 /// Each program of the crate has a case, and each directory of cases a program.

@@ -183,7 +183,20 @@ fn a_module_that_cannot_be_imported() {
 fn a_project_that_does_not_build() {
     let room = Room::new();
     room.project("").file("backend.py", "def build_wheel(*args):\n    raise SystemExit('no luck today')\n");
-    with_both(&room, &["building the project in '.' failed", "no luck today"]);
+    with_both(
+        &room,
+        &["error: pyproject.toml: building the project in '.' failed", "no luck today", "hint: what its build backend"],
+    );
+}
+
+#[test]
+fn an_installer_that_is_not_there() {
+    let room = Room::new();
+    room.tiny();
+    room.venv("Format: 1\nInstaller: uv\n");
+    let expected = ["error: debian/notes.venv:2: uv is not installed", "hint: install uv, or use 'Installer: auto'"];
+    room.dh_venv_with(With::Pip, &[]).fails(1, &expected);
+    room.nothing_staged();
 }
 
 #[test]

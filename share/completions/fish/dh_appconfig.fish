@@ -1,13 +1,13 @@
 complete -c dh_appconfig -s p -l package -d 'Act on this package; may be repeated' -r
 complete -c dh_appconfig -s N -l no-package -d 'Do not act on this package; may be repeated' -r
 complete -c dh_appconfig -l dbg-package -d 'Accepted for debhelper\'s sake' -r
-complete -c dh_appconfig -s X -l exclude -d 'Leave out files whose path contains this; may be repeated' -r
+complete -c dh_appconfig -s X -l exclude -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_appconfig -s P -l tmpdir -d 'Build directory of the (only) package' -r
 complete -c dh_appconfig -l mainpackage -d 'Main package, instead of the first one' -r
 complete -c dh_appconfig -l name -d 'Read debian/PACKAGE.NAME.FILE instead of debian/PACKAGE.FILE' -r
 complete -c dh_appconfig -l error-handler -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_appconfig -s O -d 'Take an option if it is known, else ignore it' -r
-complete -c dh_appconfig -s u -d 'Parameters for the wrapped program' -r
+complete -c dh_appconfig -s u -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_appconfig -s V -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_appconfig -l update-po -d 'Write the debconf templates into the source, for translators, and end'
 complete -c dh_appconfig -s v -l verbose -d 'Show what is done'

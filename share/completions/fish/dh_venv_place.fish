@@ -1,13 +1,13 @@
 complete -c dh_venv_place -s p -l package -d 'Act on this package; may be repeated' -r
 complete -c dh_venv_place -s N -l no-package -d 'Do not act on this package; may be repeated' -r
 complete -c dh_venv_place -l dbg-package -d 'Accepted for debhelper\'s sake' -r
-complete -c dh_venv_place -s X -l exclude -d 'Leave out files whose path contains this; may be repeated' -r
+complete -c dh_venv_place -s X -l exclude -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_venv_place -s P -l tmpdir -d 'Build directory of the (only) package' -r
 complete -c dh_venv_place -l mainpackage -d 'Main package, instead of the first one' -r
 complete -c dh_venv_place -l name -d 'Read debian/PACKAGE.NAME.FILE instead of debian/PACKAGE.FILE' -r
 complete -c dh_venv_place -l error-handler -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_venv_place -s O -d 'Take an option if it is known, else ignore it' -r
-complete -c dh_venv_place -s u -d 'Parameters for the wrapped program' -r
+complete -c dh_venv_place -s u -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_venv_place -s V -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_venv_place -s v -l verbose -d 'Show what is done'
 complete -c dh_venv_place -l no-act -d 'Do nothing; with -v, show what would be done'

@@ -19,6 +19,7 @@
 //! | `package-contains-vcs-control-file` | each such file | part of a wheel as it was published |
 //! | `embedded-javascript-library` | the venv | web assets are served from the wheel that was tested with them |
 //! | `no-manual-page` | each command in /usr/bin that has none | PyPI has no manual pages |
+//! | `unknown-field` | `Venv-Id`, where debian/control has it | the field is of this toolkit's own |
 //!
 //! Not overridden, since the packager has to judge: `license-problem-*`,
 //! `truetype-font-prohibits-installable-embedding`, `duplicate-font-file`,

@@ -186,6 +186,8 @@ pub struct Settings {
     pub python: Item,
     /// Installer.
     pub installer: Wanted,
+    /// Where it was chosen.
+    pub installer_place: Option<Location>,
     /// Directory of wheels.
     pub wheelhouse: Option<Item>,
     /// Package indexes, the primary one first.
@@ -227,6 +229,13 @@ pub fn read(
     for (name, values) in options.given() {
         fields.insert(name, values.iter().map(|value| Item::option(name, value)).collect());
     }
+    if let Some(value) = options.compression.first() {
+        faults.push(
+            Item::option("Compression", value)
+                .error("the add-on decides the compression, before dh_venv runs: as an option it has no effect")
+                .hint(format!("write 'Compression: {value}' into debian/{package}.venv")),
+        );
+    }
     let settings = interpret(package, file.map(|(path, _)| path), &fields, present, &mut faults);
     // As they stand in the file, whatever the order of the checks.
     faults.sort_by(|a, b| a.location.cmp(&b.location));
@@ -243,8 +252,13 @@ fn from_file(path: &Path, paragraphs: &[Paragraph], faults: &mut Vec<Diagnostic>
                 .hint("remove the empty line above"),
         );
     }
-    for field in paragraphs.iter().take(1).flat_map(|paragraph| paragraph.fields()) {
+    for (index, field) in paragraphs.iter().take(1).flat_map(|paragraph| paragraph.fields()).enumerate() {
         let place = Location::line(path, field.line);
+        if index > 0 && field.name.eq_ignore_ascii_case("Format") {
+            faults.push(
+                Diagnostic::error("Format stands first in the file").at(place.clone()).hint("move it to the top"),
+            );
+        }
         let Some(name) = FIELDS.into_iter().find(|known| known.eq_ignore_ascii_case(&field.name)) else {
             let fault = Diagnostic::error(format!("unknown field '{}'", field.name)).at(place);
             faults.push(match nearest(&field.name, FIELDS) {
@@ -351,6 +365,7 @@ fn interpret(
             faults,
         )
         .unwrap_or(Wanted::Auto),
+        installer_place: fields.get("Installer").and_then(|items| items.first()?.location.clone()),
         indexes: fields.get("Index").cloned().unwrap_or_default(),
         prefix: prefix(package, fields, faults),
         commands: commands(fields, faults),
@@ -384,7 +399,8 @@ fn interpret(
                 item.error("Layout 'versioned' is not available in this version of dh-venv")
                     .hint("use 'Layout: fixed'"),
             ),
-            other => faults.push(item.error(format!("Layout is 'fixed', not '{other}'"))),
+            other => faults
+                .push(item.error(format!("Layout cannot be '{other}'")).hint("write 'Layout: fixed', or leave it out")),
         }
     }
     if settings.projects.is_empty()
@@ -455,10 +471,10 @@ fn choice<T: Copy>(
     let found = choices.iter().find(|(word, _)| *word == item.text);
     if found.is_none() {
         let known: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let fault = item.error(format!("{name} is one of {}, not '{}'", known.join(", "), item.text));
-        faults.push(match nearest(&item.text, known) {
+        let fault = item.error(format!("{name} cannot be '{}'", item.text));
+        faults.push(match nearest(&item.text, known.iter().copied()) {
             Some(word) => fault.hint(format!("did you mean '{word}'?")),
-            None => fault,
+            None => fault.hint(format!("there are: {}", known.join(", "))),
         });
     }
     found.map(|(_, value)| *value)
@@ -539,7 +555,10 @@ fn keep(fields: &Fields, faults: &mut Vec<Diagnostic>) -> BTreeSet<Keep> {
             "pip" => drop(all.insert(Keep::Pip)),
             "setuptools" => drop(all.insert(Keep::Setuptools)),
             "tests" => drop(all.insert(Keep::Tests)),
-            other => faults.push(item.error(format!("Keep lists pip, setuptools and tests, not '{other}'"))),
+            other => faults.push(
+                item.error(format!("Keep cannot be '{other}'"))
+                    .hint("there are: pip, setuptools, tests; remove others"),
+            ),
         }
     }
     all

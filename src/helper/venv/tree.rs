@@ -402,7 +402,10 @@ pub fn faults(
     for entry in entries {
         match &entry.kind {
             Kind::Other => {
-                faults.push(Diagnostic::error(format!("{} is no file, directory or link", entry.path.display())))
+                faults.push(
+                    Diagnostic::error(format!("{} is no file, directory or link", entry.path.display()))
+                        .hint("no package can carry it: remove it in After-Install"),
+                );
             }
             Kind::Link(target) if target.is_absolute() && !entry.path.starts_with("bin") => faults.push(
                 Diagnostic::error(format!(

@@ -160,7 +160,9 @@ impl Workshop<'_> {
         }
         let wheel = self.wheel_in(&out)?;
         if wheel.is_none() && one.marker.is_none() && one.line.is_none() {
-            return Err(Error::from(Diagnostic::error(format!("building {name} {} left no wheel", one.version))));
+            return Err(Error::from(Diagnostic::error(format!("building {name} {} left no wheel", one.version)).hint(
+                "its build backend is at fault: choose another version, or put a wheel into debian/wheelhouse",
+            )));
         }
         if let Some(key) = key.filter(|_| wheel.is_some()) {
             self.cache.store(&key, &out)?;

@@ -49,6 +49,10 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
     if let Some(rules) = &options.from_dh_virtualenv {
         return from_dh_virtualenv(context, rules);
     }
+    // Maintainer scripts are dh_venv_place's.
+    if context.build.options.only_scripts {
+        return Ok(());
+    }
     for settings in requests(context, &options)? {
         if context.build.no_act {
             context.printer.plan(&outline(&settings));

@@ -7,6 +7,7 @@ use crate::debian::{snippet, substvars};
 use crate::error::{Diagnostic, Error, Location, Result};
 use crate::helper::venv::place::{self, Found, Outcome};
 use crate::input;
+use crate::plan::Plan;
 use crate::run::Context;
 
 /// dh_venv_place takes debhelper's options only.
@@ -50,7 +51,10 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
             manuals: manuals(&root)?,
             has_id_field: binary.field("XB-Venv-Id").is_some(),
         };
-        let mut plan = place::plan(package, &root, &outcome, &found)?;
+        let mut plan = Plan::default();
+        if !context.build.options.only_scripts {
+            plan = place::plan(package, &root, &outcome, &found)?;
+        }
         for (script, body) in place::snippets(package, &outcome.prefix)? {
             let action =
                 snippet::action(&context.build, package, script, context.tool, env!("CARGO_PKG_VERSION"), &body)?;

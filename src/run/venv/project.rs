@@ -78,7 +78,10 @@ impl Workshop<'_> {
         let file = input::names(&out)?.into_iter().find(|name| name.to_string_lossy().ends_with(".whl"));
         let name = file.as_ref().and_then(|file| file.to_str()?.parse::<WheelName>().ok());
         let (Some(file), Some(name)) = (file, name) else {
-            return Err(project.error(format!("building '{}' left no wheel", project.text)).into());
+            return Err(project
+                .error(format!("building '{}' left no wheel", project.text))
+                .hint("its build backend has to write one (PEP 517): 'pip wheel --no-deps .' there shows what it does")
+                .into());
         };
         let wheel = ProjectWheel {
             name: normalise(&name.name),
@@ -185,7 +188,11 @@ impl Workshop<'_> {
         if output.success {
             return Ok(());
         }
-        let fault = failure(&format!("building the project in '{}'", project.text), &output);
+        let file = ["pyproject.toml", "setup.py"].map(|name| below(&project.text, name));
+        let file = file.into_iter().find(|file| input::is_file(&self.context.directory.join(file)));
+        let fault = failure(&format!("building the project in '{}'", project.text), &output)
+            .at(Location::file(file.unwrap_or_else(|| project.text.clone())))
+            .hint("what its build backend says stands above; 'pip wheel --no-deps .' there shows the same");
         Err(self.explain(fault, &output).into())
     }
 

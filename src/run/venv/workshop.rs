@@ -66,7 +66,7 @@ impl<'a> Workshop<'a> {
         }
         let installed = installed_packages(&environment)?;
         let interpreter = probe(&settings.python, &environment, &cache, &installed)?;
-        let installer = find_installer(context, settings.installer, &environment)?;
+        let installer = find_installer(context, settings, &environment)?;
         Ok(Self { context, settings, interpreter, installer, environment, work, cache, installed })
     }
 
@@ -192,7 +192,12 @@ pub fn installed_packages(environment: &BTreeMap<OsString, OsString>) -> Result<
     Ok(digest(String::from_utf8_lossy(&output.stdout).lines()))
 }
 
-fn find_installer(context: &Context, wanted: Wanted, environment: &BTreeMap<OsString, OsString>) -> Result<Installer> {
+fn find_installer(
+    context: &Context,
+    settings: &Settings,
+    environment: &BTreeMap<OsString, OsString>,
+) -> Result<Installer> {
+    let wanted = settings.installer;
     let version = |process: Process, place: usize| -> Result<Option<String>> {
         let output = apply::capture(&process.environment(environment))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -209,7 +214,9 @@ fn find_installer(context: &Context, wanted: Wanted, environment: &BTreeMap<OsSt
             }
         }
         if wanted == Wanted::Uv {
-            return Err(Diagnostic::error("uv is not installed")
+            let chosen = Item { text: "uv".to_owned(), location: settings.installer_place.clone() };
+            return Err(chosen
+                .error("uv is not installed")
                 .hint("install uv, or use 'Installer: auto', which takes pip where uv is missing")
                 .into());
         }

@@ -175,3 +175,28 @@ fn named(name: &str) -> Result<(&'static str, bool, Meaning), &'static str> {
         _ => Err("it stands for several options"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::OPTIONS;
+
+    #[test]
+    fn the_migration_table_of_the_manual_has_every_option_and_variable() {
+        let manual = include_str!("../../../../man/dh_venv.1").replace("\\-", "-");
+        let (_, section) = manual.split_once("\n.SH MIGRATING FROM DH-VIRTUALENV\n").unwrap();
+        let (section, _) = section.split_once("\n.SH ").unwrap();
+        let heads: Vec<&str> = section.split("\n.TP\n").skip(1).filter_map(|item| item.lines().next()).collect();
+        let words: Vec<&str> = heads.iter().flat_map(|head| head.split([' ', '"', ','])).collect();
+        for (long, short, _, _) in OPTIONS {
+            let name = if long.is_empty() { format!("-{}", short.unwrap()) } else { format!("--{long}") };
+            let short = short.map(|letter| format!("-{letter}"));
+            let has = |name: &str| words.contains(&name);
+            assert!(has(&name) || short.is_some_and(|short| has(&short)), "dh_venv(1) does not map {name}");
+        }
+        let source = include_str!("../from_dh_virtualenv.rs");
+        let names = source.split('"').filter(|word| word.starts_with("DH_") && !word.contains(['{', ' ']));
+        for name in names.chain(["DH_UPGRADE_SETUPTOOLS", "DH_UPGRADE_WHEEL"]) {
+            assert!(words.contains(&name), "dh_venv(1) does not map {name}");
+        }
+    }
+}
