@@ -165,3 +165,23 @@ fn arguments() -> Result<Vec<String>> {
 pub(crate) fn working_directory() -> Result<PathBuf> {
     std::env::current_dir().map_err(|error| Error::io("find", Path::new("the working directory"), &error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Environment;
+
+    #[test]
+    fn the_first_variable_about_colours_decides() {
+        for (pairs, expected) in [
+            (&[][..], None),
+            (&[("NO_COLOR", "")], Some(false)),
+            (&[("DPKG_COLORS", "always"), ("NO_COLOR", "1")], Some(true)),
+            (&[("DPKG_COLORS", "never")], Some(false)),
+            (&[("DH_COLORS", "auto"), ("DPKG_COLORS", "always"), ("NO_COLOR", "1")], None),
+            (&[("DH_COLORS", "always"), ("DPKG_COLORS", "never")], Some(true)),
+        ] {
+            let environment = Environment::from_pairs(pairs.iter().copied());
+            assert_eq!(environment.colour(), expected, "{pairs:?}");
+        }
+    }
+}

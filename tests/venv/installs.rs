@@ -1,8 +1,10 @@
 //! What each field does to the venv.
 
+use std::io::BufRead;
+
 use serde_json::json;
 
-use crate::room::{Room, With, run, tiny, tree};
+use crate::room::{BACKEND, Room, With, make_wheels, run, tiny, tree};
 
 fn names(room: &Room) -> Vec<String> {
     let mut all: Vec<String> = std::fs::read_dir(room.site())
@@ -24,10 +26,129 @@ fn without_a_venv_file() {
     assert_eq!(names(&room), ["notes-1.0", "tiny-1.0"]);
     let script = std::fs::read_to_string(room.staged().join("bin/notes")).unwrap();
     assert!(script.starts_with("#!/usr/lib/notes/venv/bin/python\n"), "{script}");
+    let stage = room.stage().display().to_string();
+    for name in ["activate", "activate.csh", "activate.fish"] {
+        let text = std::fs::read_to_string(room.staged().join("bin").join(name)).unwrap();
+        assert!(text.contains("/usr/lib/notes/venv") && !text.contains(&stage), "{name}: {text}");
+    }
+    let shell = ". ./activate && echo \"$VIRTUAL_ENV ${PATH%%:*}\"";
+    let bin = room.staged().join("bin");
+    let output = run(std::process::Command::new("/bin/dash").args(["-e", "-c", shell]).current_dir(bin)).ok();
+    assert_eq!(output.stdout, "/usr/lib/notes/venv /usr/lib/notes/venv/bin\n");
     room.place(&[]).ok();
     let substvars = room.read("debian/notes.substvars");
     assert!(substvars.contains("venv:Depends=python3, python3.") && substvars.contains(&room.id()), "{substvars}");
     assert!(room.source().join("debian/notes/usr/lib/notes/venv/bin/notes").is_file());
+}
+
+/// Python's own web server over a directory, on loopback, until it is dropped.
+struct Server(std::process::Child, String);
+
+impl Server {
+    fn over(directory: &std::path::Path) -> Server {
+        let mut child = std::process::Command::new("/usr/bin/python3")
+            .args(["-I", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"])
+            .arg(directory)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("/usr/bin/python3");
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
+        let port = line.split_once(" port ").and_then(|(_, rest)| rest.split(' ').next()).expect(&line);
+        let address = format!("http://127.0.0.1:{port}");
+        Server(child, address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_index_and_what_came_from_it() {
+    let room = Room::new();
+    let place = room.top().join("index/simple");
+    let hash = make_wheels(&place.join("tiny"), &json!([tiny("tiny")]))["tiny"].clone();
+    make_wheels(&place.join("other"), &json!([tiny("other")]));
+    let server = Server::over(&room.top().join("index"));
+    let index = format!("Index: {}/simple\n", server.1);
+    room.file("requirements.txt", "tiny\n").venv(&index);
+    for with in [With::Uv, With::Pip] {
+        let output = room.dh_venv_with(with, &[]).ok();
+        for line in [
+            "dh_venv: warning: requirements.txt: not pinned with hashes, so chosen now: tiny 1.0\n",
+            "dh_venv: from the network, or kept of an earlier download: tiny 1.0\n",
+        ] {
+            assert!(output.stderr.contains(line), "{line}: {}", output.stderr);
+        }
+        assert_eq!(names(&room), ["tiny-1.0"]);
+    }
+    // Pinned, nothing floats; what is fetched is told all the same.
+    room.file("requirements.txt", &format!("tiny==1.0 --hash=sha256:{hash}\n"));
+    std::fs::remove_dir_all(room.cache()).unwrap();
+    let output = room.dh_venv(&[]).ok();
+    assert!(
+        output.stderr.contains("dh_venv: from the network") && !output.stderr.contains("warning"),
+        "{}",
+        output.stderr
+    );
+    // Beside a wheelhouse an index counts only where the field says so.
+    room.wheels(&json!([tiny("own")]));
+    room.file("requirements.txt", "own\nother\n").venv(&format!("{index}Offline: no\n"));
+    for with in [With::Uv, With::Pip] {
+        room.dh_venv_with(with, &[]).ok();
+        assert_eq!(names(&room), ["other-1.0", "own-1.0"]);
+    }
+    room.venv("Wheelhouse: debian/wheelhouse\n");
+    room.dh_venv(&[]).fails(1, &["error: requirements.txt:2: resolving other failed", "hint: the wheelhouse has no"]);
+}
+
+#[test]
+fn a_wheelhouse_of_another_name_and_other_values_that_are_right() {
+    let room = Room::new();
+    room.tiny();
+    let root = room.source();
+    let minor = std::fs::read_link("/usr/bin/python3").unwrap().display().to_string();
+    std::fs::rename(root.join("debian/wheelhouse"), root.join("wheelhouse")).unwrap();
+    room.venv(&format!("Python: {minor}\n"));
+    let output = room.dh_venv(&[]).ok();
+    assert!(!output.stderr.contains("from the network"), "{}", output.stderr);
+    let first = room.id();
+    std::fs::rename(root.join("wheelhouse"), root.join("files")).unwrap();
+    room.venv("Wheelhouse: files\nPython: /usr/bin/python3\n");
+    room.dh_venv(&[]).ok();
+    assert_eq!(room.id(), first);
+    // An option replaces its field, given twice it is a list.
+    room.file("more.txt", "").venv("Wheelhouse: files\nRequirements: missing.txt\n");
+    room.dh_venv(&["--requirements=more.txt", "--requirements=requirements.txt"]).ok();
+    assert_eq!(names(&room), ["tiny-1.0"]);
+    room.venv("Offline: yes\nRequirements: requirements.txt\n");
+    room.dh_venv(&[]).fails(1, &["error: requirements.txt:1: resolving tiny failed", "hint: "]);
+}
+
+#[test]
+fn two_projects_each_with_its_requirements() {
+    let room = Room::new();
+    room.wheels(&json!([tiny("tiny"), tiny("other")]));
+    for (name, requirement) in [("server", "tiny"), ("client", "other")] {
+        let own = |text: &str| text.replace("notes", name);
+        room.file(&format!("{name}/backend.py"), &own(BACKEND))
+            .file(&format!("{name}/{name}.py"), "def main():\n    pass\n")
+            .file(&format!("{name}/requirements.txt"), &format!("{requirement}==1.0\n"))
+            .file(
+                &format!("{name}/pyproject.toml"),
+                "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n",
+            );
+    }
+    room.file("requirements.txt", "not-this-one\n").venv("Project: server client\n");
+    for with in [With::Uv, With::Pip] {
+        room.dh_venv_with(with, &[]).ok();
+        assert_eq!(names(&room), ["client-1.0", "other-1.0", "server-1.0", "tiny-1.0"]);
+    }
 }
 
 /// A project whose lock has an extra and a group.

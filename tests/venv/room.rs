@@ -34,7 +34,7 @@ notes (1.0-1) unstable; urgency=medium
 ";
 
 /// A build backend that needs nothing, in the source's root.
-const BACKEND: &str = include_str!("backend.py");
+pub const BACKEND: &str = include_str!("backend.py");
 
 /// The installer that a run finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -368,6 +368,22 @@ mod tests {
     }
 
     #[test]
+    fn the_cache_key_holds_installer_versions_and_shape() {
+        let makers = |installer: &str, version: &str| vec![installer.to_owned(), version.to_owned()];
+        let key = |shape: &Shape, makers: &[String]| cache_key(&[flask()], shape, makers);
+        let all = [
+            key(&shape(), &makers("uv 0.13.8", "dh-venv 0.1.0")),
+            key(&shape(), &makers("uv 0.13.9", "dh-venv 0.1.0")),
+            key(&shape(), &makers("pip 25.1", "dh-venv 0.1.0")),
+            key(&shape(), &makers("uv 0.13.8", "dh-venv 0.1.1")),
+            key(&Shape { python: "3.13".into(), ..shape() }, &makers("uv 0.13.8", "dh-venv 0.1.0")),
+            key(&Shape { options: vec!["bytecode=none".into()], ..shape() }, &makers("uv 0.13.8", "dh-venv 0.1.0")),
+        ];
+        assert_eq!(BTreeSet::from_iter(&all).len(), all.len());
+        assert_eq!(all[0], key(&shape(), &makers("uv 0.13.8", "dh-venv 0.1.0")));
+    }
+
+    #[test]
     fn the_id_depends_on_hashes_and_not_on_order() {
         let shape = shape();
         let mut other = flask();

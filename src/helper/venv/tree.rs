@@ -441,6 +441,7 @@ pub fn mode(path: &Path, mode: u32, facts: Option<&Facts>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::Beginning;
 
     fn with_prefix<T>(prefix: &str, test: impl FnOnce(&Frame<'_>) -> T) -> T {
         test(&Frame {
@@ -527,6 +528,46 @@ mod tests {
         assert!(mentions("s/a/b/x.py", "from ..tests import base"));
         assert!(!mentions("s/b/x.py", "from .tests import own"));
         assert!(!mentions("s/a/x.py", "import a.testing"));
+    }
+
+    #[test]
+    fn special_modes_and_files_without_owner_are_faults() {
+        let site = Path::new("s");
+        let one = installed(Path::new("s/a-1.dist-info"), "a.py,,\n", site);
+        let mode = |path: &str, mode: u32| Entry { path: path.into(), kind: Kind::File { mode, size: 1 } };
+        let messages = |entries: &[Entry]| -> Vec<String> {
+            let facts = entries.iter().map(|entry| (entry.path.clone(), Facts::default())).collect();
+            let found = faults(std::slice::from_ref(&one), &facts, &BTreeSet::new(), entries, site, &[]);
+            assert!(found.iter().all(|fault| fault.hint.is_some()));
+            found.into_iter().map(|fault| fault.message).collect()
+        };
+        assert_eq!(messages(&[file("s/a.py"), file("s/a-1.dist-info/RECORD"), file("share/x")]), Vec::<String>::new());
+        assert_eq!(messages(&[file("s/stray.pth")]), ["s/stray.pth belongs to no distribution"]);
+        assert_eq!(messages(&[mode("bin/su", 0o4755)]), ["bin/su is setuid or setgid"]);
+        assert_eq!(messages(&[mode("bin/sg", 0o2755)]), ["bin/sg is setuid or setgid"]);
+        let pipe = Entry { path: "bin/pipe".into(), kind: Kind::Other };
+        assert_eq!(messages(&[pipe]), ["bin/pipe is no file, directory or link"]);
+    }
+
+    #[test]
+    fn only_programs_are_executable() {
+        let script = Facts {
+            beginning: Beginning { shebang: Some("/bin/sh".into()), ..Beginning::default() },
+            ..Facts::default()
+        };
+        let elf = Facts { beginning: Beginning { elf: true, ..Beginning::default() }, ..Facts::default() };
+        for (path, old, facts, expected) in [
+            ("bin/run", 0o600, &script, 0o755),
+            ("bin/data", 0o777, &Facts::default(), 0o644),
+            ("s/tool", 0o700, &script, 0o755),
+            ("s/module.py", 0o666, &script, 0o644),
+            ("s/native.so", 0o755, &elf, 0o644),
+            ("s/a.libs/libz.so.1", 0o755, &elf, 0o644),
+            ("s/program", 0o4755, &elf, 0o755),
+        ] {
+            assert_eq!(mode(Path::new(path), old, Some(facts)), expected, "{path}");
+        }
+        assert_eq!(mode(Path::new("bin/run"), 0o755, None), 0o644);
     }
 
     #[test]

@@ -27,6 +27,9 @@ use super::assemble::Snapshot;
 /// Trees and wheels together stay below this many bytes; the least recently used go first.
 const LIMIT: u64 = 6 << 30;
 
+/// So many small texts are kept, the least recently written going first.
+const TEXTS_LIMIT: usize = 4096;
+
 /// What one installer has downloaded stays below this many bytes, unpacked wheels included.
 const DOWNLOADS_LIMIT: u64 = 4 << 30;
 
@@ -186,6 +189,7 @@ impl Cache {
     }
 
     fn shrink(&self, keep: &Path) -> Result<()> {
+        self.shrink_texts(TEXTS_LIMIT)?;
         let trees = self.root.join("trees");
         let mut all = Vec::new();
         for name in input::names(&trees)? {
@@ -211,6 +215,25 @@ impl Cache {
                 }
                 total -= size;
             }
+        }
+        Ok(())
+    }
+}
+
+impl Cache {
+    fn shrink_texts(&self, limit: usize) -> Result<()> {
+        let directory = self.root.join("texts");
+        // Absent, or removed by another build meanwhile.
+        let names = input::names(&directory).unwrap_or_default();
+        if names.len() <= limit {
+            return Ok(());
+        }
+        let paths = names.iter().map(|name| directory.join(name));
+        let mut all: Vec<_> = paths.filter_map(|path| Some((input::modified(&path).ok()?, path))).collect();
+        all.sort();
+        // A few more than need be, so that this is not done again at once.
+        for (_, path) in all.iter().take(all.len().saturating_sub(limit - limit / 16)) {
+            forgiving(&|| self.apply(Action::Remove { path: path.clone() }))?;
         }
         Ok(())
     }
@@ -270,5 +293,61 @@ fn forgiving(write: &dyn Fn() -> Result<()>) -> Result<()> {
     match write().or_else(|_| write()) {
         Err(error) if error.is_full_disk() => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test makes the files that it looks at")]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    /// A file of `size` bytes that takes no room, written `age` seconds ago.
+    fn sparse(path: &Path, size: u64, age: u64) {
+        let file = std::fs::File::create(path).unwrap();
+        file.set_len(size).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+    }
+
+    #[test]
+    fn of_many_small_texts_the_oldest_go() {
+        let room = tempfile::tempdir().unwrap();
+        let texts = room.path().join("texts");
+        std::fs::create_dir_all(&texts).unwrap();
+        let cache = Cache { root: room.path().to_path_buf(), printer: Printer::new("test", false, false, Some(false)) };
+        for number in 0..=32 {
+            sparse(&texts.join(number.to_string()), 1, 32 - number);
+        }
+        cache.shrink_texts(33).unwrap();
+        assert_eq!(input::names(&texts).unwrap().len(), 33);
+        cache.shrink_texts(32).unwrap();
+        assert_eq!(input::names(&texts).unwrap().len(), 30);
+        assert!(texts.join("3").exists() && !texts.join("2").exists());
+    }
+
+    #[test]
+    fn what_is_over_the_limit_goes_the_least_recently_used_first() {
+        let room = tempfile::tempdir().unwrap();
+        let root = room.path().to_path_buf();
+        let cache = Cache { root: root.clone(), printer: Printer::new("test", false, false, Some(false)) };
+        let trees = root.join("trees");
+        std::fs::create_dir_all(trees.join("b.d/lib")).unwrap();
+        std::fs::create_dir_all(root.join("source")).unwrap();
+        sparse(&trees.join("a.tree"), 2 << 30, 30);
+        // A directory counts with the size that its listing tells.
+        std::fs::write(trees.join("b.sums"), format!("{}\nmore\n", 3_u64 << 30)).unwrap();
+        let listing = std::fs::File::options().write(true).open(trees.join("b.sums")).unwrap();
+        listing.set_modified(SystemTime::now() - Duration::from_secs(20)).unwrap();
+        sparse(&trees.join("c.tree"), 3 << 30, 10);
+        cache.store("new", &root.join("source")).unwrap();
+        let left = || {
+            let names = input::names(&trees).unwrap();
+            names.into_iter().map(|name| name.into_string().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        // 8 GiB and the new one: without the oldest they are a little over 6.
+        assert_eq!(left(), "c.tree new.tree");
+        cache.store("newer", &root.join("source")).unwrap();
+        assert_eq!(left(), "c.tree new.tree newer.tree");
     }
 }

@@ -11,7 +11,7 @@ use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::complaint;
 use crate::helper::venv::distribution::{self, Distribution, digest};
-use crate::helper::venv::installer::{self, Files};
+use crate::helper::venv::installer::{self, Files, Sources};
 use crate::helper::venv::name::normalise;
 use crate::input;
 use crate::plan::{Action, Plan, Process};
@@ -49,12 +49,24 @@ impl Workshop<'_> {
             .collect();
         let (first, rest): (Vec<&Distribution>, Vec<&Distribution>) =
             wanted.distributions.iter().partition(|one| preinstall.contains(&one.name));
+        self.tell_what_is_fetched(&wanted.distributions, &wanted.sources);
         let mut built = known.clone();
         for (name, part) in [("preinstall", first), ("requirements", rest)] {
             self.install_part(name, part, wanted, venv, files, &mut built)?;
         }
         self.cache.keep_text(&self.built_key(wanted), &built.iter().cloned().collect::<Vec<_>>().join("\n"))?;
         Ok(built)
+    }
+
+    /// A line with what comes from the network, where it may: from an index, or
+    /// from what an earlier build downloaded there.
+    pub fn tell_what_is_fetched(&self, all: &[Distribution], sources: &Sources) {
+        if sources.offline || all.is_empty() {
+            return;
+        }
+        let names: Vec<String> = all.iter().map(|one| format!("{} {}", one.name, one.version)).collect();
+        let names: Vec<&str> = names.iter().map(|name| name.trim()).collect();
+        self.context.printer.note(&format!("from the network, or kept of an earlier download: {}", names.join(", ")));
     }
 
     fn install_part(

@@ -153,6 +153,7 @@ impl Workshop<'_> {
         version: Option<&str>,
         out: &Path,
     ) -> Result<()> {
+        self.tell_what_is_fetched(requirements.map_or(&[], |all| &all.0), &self.sources());
         let copy = self.work.join("source");
         let mut plan = Plan::default();
         plan.push(Action::Remove { path: copy.clone() });
