@@ -167,7 +167,7 @@ fn case_15_numpy_and_pandas_are_byte_identical_wherever_and_whenever_built(suite
 fn case_16_no_build_path_anywhere_and_every_record_row_verifies(suite: Suite) {
     let natives = built_natives(suite);
     let notes = built(suite, "example flask", || Source::example("flask", "notes"));
-    for built in [&natives, &notes] {
+    for (built, wheel) in [(&natives, "numpy"), (&notes, "flask")] {
         let session = built.session.bind(&repository().join("tests/system/check-package.py"), "/srv/check.py");
         let package = built.field("Package");
         session.ok(&format!(
@@ -176,6 +176,25 @@ fn case_16_no_build_path_anywhere_and_every_record_row_verifies(suite: Suite) {
             built.inside(),
             built.dir
         ));
+        let python = suite.python();
+        session.ok(&format!(
+            "python3 - /tmp/x/usr/lib/{package} {wheel} {python} <<'end'
+import glob, json, re, sys
+home, wheel, python = sys.argv[1:]
+sbom = json.load(open(home + '/sbom.cdx.json'))
+assert sbom['specVersion'] == '1.5', sbom['specVersion']
+(one,) = [part for part in sbom['components'] if part['purl'].startswith(f'pkg:pypi/{{wheel}}@')]
+(digest, *_) = [found['content'] for found in one['hashes'] if found['alg'] == 'SHA-256']
+assert re.fullmatch('[0-9a-f]{{64}}', digest), digest
+installed = glob.glob(f'{{home}}/venv/lib/python{{python}}/site-packages/*.dist-info')
+assert len(sbom['components']) == len(installed), (sbom, installed)
+assert glob.glob(f'{{home}}/licenses/{{wheel}}*/**/LICENSE*', recursive=True), glob.glob(home + '/licenses/*')
+end"
+        ));
+        let id = session.ok(&format!("cat /tmp/x/usr/lib/{package}/venv-id")).stdout;
+        assert!(id.len() == 65 && id.trim().bytes().all(|digit| digit.is_ascii_hexdigit()), "{id}");
+        // The field is there where debian/control asks for it.
+        assert_eq!(built.field("Venv-Id"), if package == "notes" { id.trim() } else { "" });
     }
     assert!(!copy_debs(&notes.session, "/home/builder/work").is_empty());
 }

@@ -239,13 +239,20 @@ fn case_19_setup_py_pyproject_and_failing_makefile_build_with_plain_dh(suite: Su
         .env("PATH", "/opt/debhelper/usr/bin:/usr/local/bin:/usr/bin:/bin");
     for (level, session) in [("13", &session), ("14", &newest)] {
         let dir = format!("/home/builder/{level}/greeter");
-        crowded().replace("debian/control", "(= 13)", &format!("(= {level})")).unpack(session, &dir);
+        let mut source = crowded().replace("debian/control", "(= 13)", &format!("(= {level})"));
+        if level == "14" {
+            // From this level on dh_gencontrol adds it by itself.
+            source = source.replace("debian/control", ", ${venv:Depends}", "");
+        }
+        source.unpack(session, &dir);
         session.ok(&format!("cp -r wheels {dir}/debian/wheelhouse && cp -a {dir} {dir}.orig"));
         // -d: the newer debhelper is used, not installed.
         session.in_dir(&dir).ok("dpkg-buildpackage -d -us -uc -b 2>&1");
         let members = contents(session, &format!("{level}/greeter_1.0_*.deb"));
         assert!(members.contains("./usr/lib/greeter/venv/bin/greeter\n"), "{members}");
         assert!(!members.contains("dist-packages"), "{members}");
+        let python = format!("python{}", suite.python());
+        assert!(depends(session, &format!("{level}/greeter_1.0_*.deb")).contains(&python), "{level}");
         session.in_dir(&dir).ok(&format!("debian/rules clean && diff -r . {dir}.orig"));
     }
     let dir = "/home/builder/make/greeter";
@@ -339,7 +346,7 @@ fn case_20_nothing_runs_as_root_or_fakeroot(suite: Suite) {
 
 fn case_21_versions_come_from_the_changelog_without_git(suite: Suite) {
     let session = workshop(suite);
-    fetch_wheels(&session, "wheels", "setuptools==80.9.0 setuptools-scm==9.2.2");
+    fetch_wheels(&session, "wheels", "setuptools==80.9.0 setuptools-scm==9.2.2 pbr==6.1.1");
     let session = session.offline();
     let fixed =
         project("greeter").version("1.0~rc1-1").replace("pyproject.toml", "version = \"1.0\"", "version = \"1.0rc1\"");
@@ -348,7 +355,19 @@ fn case_21_versions_come_from_the_changelog_without_git(suite: Suite) {
         .replace("pyproject.toml", "version = \"1.0\"", "dynamic = [\"version\"]")
         .replace("pyproject.toml", "\"setuptools>=77\"", "\"setuptools>=77\", \"setuptools-scm>=8\"")
         .more("pyproject.toml", "\n[tool.setuptools_scm]\n");
-    for (name, source) in [("fixed", fixed), ("dynamic", dynamic)] {
+    let pbr = project("greeter")
+        .version("1.0~rc1-1")
+        .file(
+            "pyproject.toml",
+            "[build-system]\nrequires = [\"setuptools>=77\", \"pbr>=6\"]\nbuild-backend = \"pbr.build\"\n",
+        )
+        .file("setup.py", "import setuptools\n\nsetuptools.setup(pbr=True)\n")
+        .file(
+            "setup.cfg",
+            "[metadata]\nname = greeter\n\n[files]\nmodules = greeter\n\n\
+             [entry_points]\nconsole_scripts =\n    greeter = greeter:main\n",
+        );
+    for (name, source) in [("fixed", fixed), ("dynamic", dynamic), ("pbr", pbr)] {
         let dir = format!("/home/builder/{name}/greeter");
         let source = source.file("debian/source/format", "3.0 (quilt)\n");
         source.unpack(&session, &dir);

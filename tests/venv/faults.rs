@@ -174,8 +174,14 @@ fn a_requirement_of_the_project_that_the_lock_lacks() {
 fn a_module_that_cannot_be_imported() {
     let room = Room::new();
     room.project("").file("notes.py", "import no_such_module\n");
-    room.dh_venv(&[])
-        .fails(1, &["module notes cannot be imported: ", "No module named 'no_such_module'", "hint: a requirement"]);
+    room.dh_venv(&[]).fails(
+        1,
+        &[
+            "error: pyproject.toml: module notes cannot be imported: ",
+            "No module named 'no_such_module'",
+            "hint: a requirement",
+        ],
+    );
     room.nothing_staged();
 }
 

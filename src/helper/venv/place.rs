@@ -9,7 +9,7 @@ use super::lintian;
 use super::settings::default_prefix;
 use crate::debian::snippet::Script;
 use crate::debian::substvars;
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Diagnostic, Error, Location, Result};
 use crate::plan::{Action, Plan};
 use crate::render::render;
 
@@ -48,8 +48,8 @@ pub struct Found {
     pub overrides: Option<String>,
     /// debian/PKG.postinst.debhelper.
     pub postinst: Option<String>,
-    /// Commands whose place in usr/bin is taken by something else.
-    pub taken: Vec<String>,
+    /// Commands whose place in usr/bin is taken by something else, and where they were asked for.
+    pub taken: Vec<(String, Option<Location>)>,
     /// Manual pages in the package, from its root: `usr/share/man/man1/notes.1`.
     pub manuals: Vec<String>,
     /// Whether debian/control has XB-Venv-Id.
@@ -68,9 +68,13 @@ pub fn plan(package: &str, root: &Path, outcome: &Outcome, found: &Found) -> Res
         .into());
     }
     if !found.taken.is_empty() {
-        let fault = |name: &String| {
-            Diagnostic::error(format!("/usr/bin/{name} is in package {package} already"))
-                .hint("drop it from Commands, or from what else installs it")
+        let fault = |(name, place): &(String, Option<Location>)| {
+            let fault = Diagnostic::error(format!("/usr/bin/{name} is in package {package} already"))
+                .hint("drop it from Commands, or from what else installs it");
+            match place {
+                Some(place) => fault.at(place.clone()),
+                None => fault,
+            }
         };
         return Err(Error::Failed(found.taken.iter().map(fault).collect()));
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::apply;
-use crate::debian::{snippet, substvars};
+use crate::debian::{paragraph, pkgfile, snippet, substvars};
 use crate::error::{Diagnostic, Error, Location, Result};
 use crate::helper::venv::place::{self, Found, Outcome};
 use crate::input;
@@ -40,7 +40,7 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
             let link = root.join("usr/bin").join(name);
             let ours = place::link_target(&Path::new("/usr/bin").join(name), &outcome.prefix.join("bin").join(entry));
             if input::kind(&link)?.is_some_and(|kind| kind != input::Kind::Link(ours)) {
-                taken.push(name.clone());
+                taken.push((name.clone(), asked_for(context, package, name)?));
             }
         }
         let found = Found {
@@ -63,6 +63,16 @@ pub fn run(context: &Context, _: Options) -> Result<()> {
         apply::plan(&plan, &context.printer, context.build.no_act)?;
     }
     Ok(())
+}
+
+/// The line of the package's .venv file that lists a command.
+fn asked_for(context: &Context, package: &str, command: &str) -> Result<Option<Location>> {
+    let Some(file) = pkgfile::find(&context.build, package, "venv")? else { return Ok(None) };
+    let (paragraphs, _) = paragraph::parse(&file.text, &file.path);
+    let field = paragraphs.first().and_then(|paragraph| paragraph.get("Commands"));
+    let mut words = field.into_iter().flat_map(|field| field.words());
+    let found = words.find(|(_, word)| word.split('=').next() == Some(command));
+    Ok(found.map(|(line, _)| Location::line(&file.path, line)))
 }
 
 /// Manual pages of a build tree, as paths from its root.

@@ -102,6 +102,13 @@ impl Workshop<'_> {
         Ok(wheel)
     }
 
+    /// The file that makes a directory a project, for messages about it.
+    pub fn project_file(&self, project: &Item) -> Location {
+        let mut files = ["pyproject.toml", "setup.py"].into_iter().map(|name| below(&project.text, name));
+        let file = files.find(|file| input::is_file(&self.context.directory.join(file)));
+        Location::file(file.unwrap_or_else(|| project.text.clone()))
+    }
+
     /// pyproject.toml of a project, or an empty one.
     pub fn pyproject(&self, project: &str) -> Result<Pyproject> {
         let path = below(project, "pyproject.toml");
@@ -189,10 +196,8 @@ impl Workshop<'_> {
         if output.success {
             return Ok(());
         }
-        let file = ["pyproject.toml", "setup.py"].map(|name| below(&project.text, name));
-        let file = file.into_iter().find(|file| input::is_file(&self.context.directory.join(file)));
         let fault = failure(&format!("building the project in '{}'", project.text), &output)
-            .at(Location::file(file.unwrap_or_else(|| project.text.clone())))
+            .at(self.project_file(project))
             .hint("what its build backend says stands above; 'pip wheel --no-deps .' there shows the same");
         Err(self.explain(fault, &output).into())
     }

@@ -255,7 +255,12 @@ impl Workshop<'_> {
                 } else {
                     "a requirement is missing, or the module needs something that only the target machine has"
                 };
-                faults.push(Diagnostic::error(message).hint(hint));
+                let fault = Diagnostic::error(message).hint(hint);
+                // One project's module is that project's; of several, the name must do.
+                faults.push(match self.settings.projects.as_slice() {
+                    [project] if own.contains(&module) => fault.at(self.project_file(project)),
+                    _ => fault,
+                });
             } else if own.contains(&module) {
                 self.context.printer.diagnostic(&Diagnostic::warning(message));
             }
