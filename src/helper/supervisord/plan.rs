@@ -9,7 +9,7 @@ use super::description::{Described, Description};
 use super::unit::{self, Units};
 use super::value::LogFile;
 use super::{fragment, group_name, health, section_name};
-use crate::configuration::program::{FILE, FORMAT, Fragment, Group, Instance, Programs, Service};
+use crate::configuration::program::{Choice, FILE, FORMAT, Fragment, Group, Instance, Programs, Service};
 use crate::debian::snippet::Script;
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
 use crate::render::render;
@@ -65,6 +65,7 @@ pub fn plan(package: &str, description: &Description, file: &Path, found: &Found
     let programs = planner.programs();
     planner.accounts();
     planner.log_directories();
+    planner.devices();
     if planner.faults.iter().any(|fault| fault.severity == Severity::Error) {
         return Err(Error::Failed(planner.faults));
     }
@@ -164,6 +165,25 @@ impl Planner<'_> {
                     "write a name: numbers differ between machines",
                 );
             }
+        }
+    }
+
+    /// Debian's supervisord is a service of systemd's: its standard output is no
+    /// file that can be opened, and the program would not start.
+    fn devices(&mut self) {
+        for described in self.description.programs.iter().filter(|described| described.backend == Choice::Supervisord) {
+            let given = &described.program.given;
+            let streams = described.program.processes.iter().flat_map(|process| &process.streams);
+            let device = streams.filter_map(|stream| match &stream.file {
+                LogFile::Path(path) if path.starts_with("/dev/") && path != "/dev/null" => Some(path),
+                _ => None,
+            });
+            let Some(path) = device.into_iter().next() else { continue };
+            let line = ["stdout_logfile", "stderr_logfile"].into_iter().find_map(|key| given.get(key));
+            let warning = Diagnostic::warning(format!("{path} cannot be opened by a supervisord that systemd runs"))
+                .at(Location::line(self.file, *line.unwrap_or(&described.program.line)))
+                .hint("leave the log file out, or name one: supervisord keeps the output itself");
+            self.faults.push(warning);
         }
     }
 
@@ -303,7 +323,7 @@ impl Planner<'_> {
         let systemd = |wanted: bool| {
             let of = programs.programs.iter().filter(move |service| {
                 // appctl enables what is decided on the machine.
-                service.backend == crate::configuration::program::Choice::Systemd && service.autostart == wanted
+                service.backend == Choice::Systemd && service.autostart == wanted
             });
             of.filter_map(|service| service.systemd.as_ref()).flat_map(|units| units.enable.clone()).collect()
         };
