@@ -4,14 +4,17 @@
 
 use super::{LIMIT, ask, booted, starts, system};
 use crate::harness::{Booted, Suite};
-use crate::on_both_suites;
+use crate::on_suites;
 
-on_both_suites!(
-    case_04_each_program_starts_once_and_what_is_stopped_stays_so,
-    case_04_without_a_manager_nothing_fails_and_nothing_starts,
-    case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines,
-    case_11_programs_move_between_the_backends,
-    case_11_what_is_stopped_or_disabled_stays_so_on_the_other_side,
+on_suites!(
+    both: [
+        case_04_each_program_starts_once_and_what_is_stopped_stays_so,
+        case_04_without_a_manager_nothing_fails_and_nothing_starts,
+        case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines,
+        case_11_programs_move_between_the_backends
+    ],
+    bookworm: [case_11_what_is_stopped_or_disabled_stays_so_on_the_other_side],
+    trixie: [],
 );
 
 fn case_04_each_program_starts_once_and_what_is_stopped_stays_so(suite: Suite) {
