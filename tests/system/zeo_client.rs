@@ -161,7 +161,14 @@ fn under_systemd_the_administrator_is_made_once_and_stays(suite: Suite) {
     }
     assert_eq!(system.ok(&format!("stat -c '%U %a' {PASSWORD}")).stdout, "board 600\n");
     let first = system.ok(&format!("tail -n 1 {PASSWORD}")).stdout.trim().to_owned();
-    system.ok("systemctl stop watch");
+    // What systemd has handed over, not one that the seeder has made up itself.
+    system.ok(&format!("test \"$(tail -n 1 {PASSWORD})\" = \"$(cat /etc/board/admin-password)\""));
+    // The watcher has seen the seeder, and the password is where only root and the account can read.
+    system.ok("systemctl stop watch && grep -aq zeoclient/run.py /var/tmp/seen");
+    let readable = format!(
+        "find / -xdev -type f -perm -o+r -size -999k -exec grep -lF -- '{first}' {{}} + | grep -v ^/var/tmp/seen"
+    );
+    assert_eq!(system.run(&readable).stdout, "");
     let places = "grep -rlF -- \"$(tail -n 1 /var/lib/board/initial-admin-password)\" /var/tmp/seen /var/log /run/log 2>/dev/null";
     assert_eq!(system.run(places).stdout, "", "{}", installed.dump());
     let journal = "journalctl --no-pager | grep -cF -- \"$(tail -n 1 /var/lib/board/initial-admin-password)\"";
@@ -175,11 +182,26 @@ fn under_systemd_the_administrator_is_made_once_and_stays(suite: Suite) {
     assert!(status.contains("administrator: 'admin', made by board on"), "{status}");
     assert!(status.contains("data: version 1.0"), "{status}");
     assert!(system.ok("appctl status board").stdout.contains("storage main on 127.0.0.1:8100: data"));
-    system.ok(&format!("appctl bootstrap ack board && ! test -e {PASSWORD}"));
+    probes(&system);
+    // An instance has a cache and blobs of its own.
+    system.ok("ls -d /var/cache/board/0/*blobs* /var/cache/board/1/*blobs*");
+    let told = |words: &str| -> serde_json::Value {
+        let told = serde_json::from_str(&system.ok(words).stdout).unwrap_or_else(|error| panic!("{words}: {error}"));
+        let it: &serde_json::Value = &told;
+        assert_eq!((&it["schema"], &it["package"]), (&1.into(), &"board".into()), "{words}: {it}");
+        told
+    };
+    assert_eq!(told("appctl --json bootstrap status board")["storages"][0]["result"], "data");
+    assert_eq!(told("appctl --json status board")["storages"][0]["result"], "data");
+    told("appctl --json bootstrap run board");
+    // Whoever has read it can be sure that the machine no longer has it.
+    told("appctl --json bootstrap ack board");
+    system.ok(&format!("! test -e {PASSWORD} && ! grep -rqF -- '{first}' /etc/board /var/lib/appctl/board"));
 
     // A new password, which no restart, reinstallation or second installation changes.
     let second = "another-password-of-thirty-two-";
-    system.ok(&format!("printf '%s' '{second}' | appctl bootstrap reset-admin board --stdin"));
+    let reset = told(&format!("printf '%s' '{second}' | appctl --json bootstrap reset-admin board --stdin"));
+    assert!(!reset.to_string().contains(second), "{reset}");
     let stays = |what: &str| {
         answers(&system);
         assert_eq!(put(&system, second, what), "303", "{what}");
@@ -191,36 +213,73 @@ fn under_systemd_the_administrator_is_made_once_and_stays(suite: Suite) {
     stays("after a restart");
     system.ok("dpkg -i /var/tmp/client.deb");
     stays("after an installation over it");
-    system.ok("dpkg --purge board && ! ls -A /var/lib/board 2>&1 | grep password && ! test -e /etc/board && ! test -e /var/cache/board");
+    system.ok("dpkg --purge board && ! ls -d /var/lib/board /etc/board /var/cache/board /var/lib/appctl/board");
     system.ok("dpkg -i /var/tmp/client.deb");
     stays("after purge and installation");
 
-    // Its server away: dpkg is not kept waiting, and what is missing is said.
+    // One of two servers is enough.
+    system.ok("appctl config set board 'server=127.0.0.1:1 127.0.0.1:8100'");
+    stays("with a server that is not there");
+    away(&system);
+}
+
+/// Its server away: dpkg is not kept waiting, and what is missing is said.
+fn away(system: &Booted) {
     system.ok("dpkg --purge board && systemctl stop zeo-server && rm -rf /var/lib/zeo-server/*");
     let began = Instant::now();
     system.ok("dpkg -i /var/tmp/client.deb");
     let waited = began.elapsed();
     assert!(waited < Duration::from_secs(60), "dpkg waited {waited:?} for the server");
-    let state = system.run("appctl service status board || true; appctl status board || true");
-    assert!(state.stdout.contains("unreachable"), "{}", state.dump());
+    for words in ["appctl status board", "appctl bootstrap status board"] {
+        let state = system.fails(3, words);
+        assert!(state.stdout.contains("unreachable"), "{words}: {}", state.dump());
+    }
     let later = system.fails(75, "appctl bootstrap run board");
     assert!(later.stderr.contains("unreachable"), "{}", later.dump());
     system.ok("systemctl start zeo-server");
-    answers(&system);
+    answers(system);
     let third = system.ok(&format!("tail -n 1 {PASSWORD}")).stdout.trim().to_owned();
-    assert_eq!(put(&system, &third, "seeded later"), "303");
+    assert_eq!(put(system, &third, "seeded later"), "303");
+}
+
+/// The probe as its manual page has it, its statuses and those of a monitoring plugin.
+fn probes(system: &Booted) {
+    let probe = "setpriv --reuid=board --regid=board --init-groups /usr/lib/board/venv/bin/python \
+         /usr/lib/board/zeoclient/run.py --config /etc/board/zeoclient.toml probe";
+    system.ok("systemd-run --quiet --unit=mute python3 -c 'import socket, time
+mute = socket.create_server((\"127.0.0.1\", 8199))
+time.sleep(999)'");
+    system.until(Duration::from_secs(20), "ss -Hltn sport = 8199 | grep 8199 || grep -q :2007 /proc/net/tcp");
+    for (server, status, plugin, word) in
+        [("8100", 0, 0, "data"), ("1", 11, 2, "unreachable"), ("8199", 12, 2, "mute"), ("22222", 11, 2, "unreachable")]
+    {
+        let asked = format!("{probe} --server 127.0.0.1:{server}");
+        let (one, other) = (system.run(&asked), system.run(&format!("{asked} --plugin")));
+        assert_eq!((one.status, other.status), (status, plugin), "{}{}", one.dump(), other.dump());
+        assert!(one.stdout.contains(word) && other.stdout.starts_with("ZEO "), "{}{}", one.dump(), other.dump());
+    }
+    system.ok("systemctl stop mute");
+    let unknown = system.run(&format!("{probe} --storage none --plugin"));
+    assert_eq!(unknown.status, 3, "{}", unknown.dump());
 }
 
 fn under_supervisord_the_same(suite: Suite) {
     let client = supervised(suite);
     let system = prepared(suite, &client, "supervisor");
+    // The password as an administrator may give it beforehand.
+    let preseeded = "a-password-that-was-preseeded-32";
+    system.ok(&format!("echo 'board board/admin_password password {preseeded}' | debconf-set-selections"));
+    system.ok("systemd-run --quiet --unit=watch python3 /usr/local/bin/watch.py");
     system.ok("dpkg -i /var/tmp/zeo-server.deb && dpkg -i /var/tmp/client.deb");
     answers(&system);
+    system.ok("systemctl stop watch && grep -aq zeoclient/run.py /var/tmp/seen");
+    let places = "/var/tmp/seen /var/log /run/log /var/cache/debconf";
+    assert_eq!(system.run(&format!("grep -rlF -- '{preseeded}' {places} 2>/dev/null")).stdout, "");
     let status = system.ok("supervisorctl status").stdout;
     assert_eq!(status.lines().filter(|line| line.contains("RUNNING")).count(), 2, "{status}");
     // Both serve as the package's own user, though supervisord has started them as root.
     system.ok("for pid in $(supervisorctl pid all); do test \"$(stat -c %U /proc/$pid)\" = board; done");
-    let password = system.ok(&format!("tail -n 1 {PASSWORD}")).stdout.trim().to_owned();
+    let password = preseeded.to_owned();
     assert_eq!(put(&system, &password, "It runs"), "303");
     assert_eq!(put(&system, "not-the-password-of-anybody", "no"), "401");
     let setting = "a-password-of-the-setting-itself";
@@ -228,7 +287,8 @@ fn under_supervisord_the_same(suite: Suite) {
     system.ok("appctl service restart board");
     answers(&system);
     assert_eq!(put(&system, &password, "the setting is for the first time"), "303");
-    system.ok("dpkg --purge board && ! ls -A /var/lib/board 2>&1 | grep password && ! test -e /etc/supervisor/conf.d/board.conf");
+    away(&system);
+    system.ok("dpkg --purge board && ! ls -d /var/lib/board /etc/board /etc/supervisor/conf.d/board.conf");
     assert_eq!(system.ok("supervisorctl status").stdout, "");
 }
 
@@ -250,6 +310,7 @@ fn grok_lets_its_principal_write(suite: Suite) {
     // What a day's deployment by hand asks for: status, stop, start.
     system.ok("appctl status guestbook && appctl service status guestbook && appctl service stop guestbook");
     system.fails(1, "python3 /usr/local/bin/ask.py http://127.0.0.1:8085/guestbook-health");
+    system.fails(3, "appctl service status guestbook");
     system.ok("appctl service start guestbook");
     system.until(Duration::from_secs(90), health);
     assert!(ask(&system, "http://127.0.0.1:8085/guestbook").contains("<li>written</li>"));

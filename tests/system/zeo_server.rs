@@ -60,7 +60,7 @@ fn serves_packs_backs_up_and_is_restored(suite: Suite) {
     system.ok("test \"$(stat -c '%U:%G %a' /var/lib/zeo-server /var/backups/zeo-server | uniq)\" = 'zeo-server:zeo-server 750'");
 
     // repozo names its files by the second.
-    system.ok("systemctl start zeo-server-backup && sleep 1.1");
+    system.ok("systemctl start zeo-server-pack && systemctl start zeo-server-backup && sleep 1.1");
     system.ok(&format!("{client} write second && systemctl start zeo-server-backup && sleep 1.1"));
     let listed = system.ok("zeo-server list").stdout;
     let dates: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix("1\t")).collect();
