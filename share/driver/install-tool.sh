@@ -3,4 +3,4 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"
+apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"

@@ -3,7 +3,7 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install build-essential fakeroot "$@"
+apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends install build-essential fakeroot "$@"
 getent passwd builder >/dev/null || useradd --create-home --shell /bin/sh builder
 mkdir -p /build
 [ ! -f /run/debs/uv ] || install -m 755 /run/debs/uv /usr/local/bin/uv

@@ -165,6 +165,9 @@ pub struct Built {
     pub manifest: Manifest,
 }
 
+/// Name of the log among the results.
+pub const LOG: &str = "build.log";
+
 /// Build.
 pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
     let began = Instant::now();
@@ -176,29 +179,32 @@ pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
     if lacking {
         context.say("the source has no wheelhouse: collecting the wheels that it needs, as --vendor does");
     }
+    let place = place(context, request, &tree);
     if request.vendor || lacking {
-        tree.vendor(
-            context,
-            &vendor::Request {
-                suites: vec![request.suite],
-                architectures: vec![request.architecture.clone()],
-                ..vendor::Request::default()
-            },
-        )?;
+        let wanted = vendor::Request {
+            suites: vec![request.suite],
+            architectures: vec![request.architecture.clone()],
+            ..vendor::Request::default()
+        };
+        let vendored = tree.vendor(context, &wanted);
+        vendored.map_err(|error| unbuilt(context, request, &tree, &place, began, error))?;
     }
     let kind = match &request.kind {
         Some(kind) => kind.clone(),
         None if tree.has_source()? => "full".to_owned(),
         None => "binary".to_owned(),
     };
-    let environments = Environments::new(context)?;
+    let failed = beside(&place, request, "failed");
+    let environments = Environments::new(context)?.logging_to(failed);
     let base = match request.backend {
         Backend::Host => None,
-        _ => Some(environments.dependencies(request.suite.name, &request.architecture, &tree.control, &kind)?),
+        _ => {
+            let base = environments.dependencies(request.suite.name, &request.architecture, &tree.control, &kind);
+            Some(base.map_err(|error| unbuilt(context, request, &tree, &place, began, error))?)
+        }
     };
     let kept = Kept::new(context, &tree.changelog.source, request, base.as_ref())?;
     let prepared = began.elapsed().as_secs_f64();
-    let place = place(context, request, &tree);
     let build = Build { context, request, tree: &tree, place, kind, base, kept, work: work.path() };
     build.run(&environments, prepared)
 }
@@ -207,6 +213,53 @@ pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
 fn place(context: &Context<'_>, request: &Request, tree: &Tree) -> PathBuf {
     let below = [request.suite.name, &tree.changelog.source, tree.changelog.file_version(), &request.architecture];
     below.iter().fold(context.path(&request.output), |path, name| path.join(name))
+}
+
+/// A directory beside the one of the results.
+fn beside(place: &Path, request: &Request, suffix: &str) -> PathBuf {
+    place.with_file_name(format!("{}.{suffix}", request.architecture))
+}
+
+/// What could not even be begun leaves a manifest and a log as well: the log of
+/// what has failed, where there is one, else what is said here. Returns the fault.
+fn unbuilt(context: &Context<'_>, request: &Request, tree: &Tree, place: &Path, began: Instant, error: Error) -> Error {
+    let seconds = began.elapsed().as_secs_f64();
+    let said: Vec<String> = error.diagnostics().iter().map(ToString::to_string).collect();
+    let manifest = Manifest {
+        schema: 1,
+        result: said.first().cloned().unwrap_or_default(),
+        source: tree.changelog.source.clone(),
+        version: tree.changelog.version.clone(),
+        suite: request.suite.name.to_owned(),
+        architecture: request.architecture.clone(),
+        backend: request.backend.name(),
+        tree: tree.digest.clone(),
+        commit: tree.commit.clone(),
+        generation: String::new(),
+        layers: Vec::new(),
+        network: request.network,
+        command: Vec::new(),
+        environment: BTreeMap::new(),
+        started: now().saturating_sub(seconds as u64),
+        seconds: [("prepare", seconds)].into(),
+        builder: env!("CARGO_PKG_VERSION"),
+        outputs: Vec::new(),
+    };
+    let failed = beside(place, request, "failed");
+    let keep = || -> Result<()> {
+        // Of an earlier build there is a manifest, too, which is no longer true.
+        let log = failed.join(LOG);
+        let own = input::modified(&log).is_ok_and(|at| at.elapsed().is_ok_and(|age| age < began.elapsed()));
+        if !own {
+            apply::remove(&failed)?;
+            apply::write(&log, format!("{}\n", said.join("\n")).as_bytes(), 0o644)?;
+        }
+        apply::write(&failed.join("manifest.json"), json(&manifest)?.as_bytes(), 0o644)
+    };
+    if let Err(other) = keep() {
+        other.diagnostics().iter().for_each(|one| context.warn(one.clone()));
+    }
+    error
 }
 
 /// One build of a source for an architecture at a time.
@@ -247,7 +300,7 @@ impl Build<'_> {
         let (step, environment) = self.step()?;
         let command = step.command.clone();
         let process = self.process(&part, environments, step)?;
-        let log = part.join("build.log");
+        let log = part.join(LOG);
         let task =
             self.context.begin(format!("building {} {}", self.tree.changelog.source, self.tree.changelog.version));
         let ended = process::contained(&process, &log, self.request.limit, &mut |line| task.line(line))?;
@@ -288,9 +341,8 @@ impl Build<'_> {
         Ok(Built { changes: checked?, directory, manifest })
     }
 
-    /// A directory beside the one of the results.
     fn beside(&self, suffix: &str) -> PathBuf {
-        self.place.with_file_name(format!("{}.{suffix}", self.request.architecture))
+        beside(&self.place, self.request, suffix)
     }
 
     /// The build itself: what is run, and its variables.
@@ -362,7 +414,7 @@ impl Build<'_> {
 
     fn failure(&self, log: &Path, ended: &Ended) -> Result<Error> {
         let words = last_words(&input::bytes(log)?.unwrap_or_default());
-        let kept = self.beside("failed").join("build.log");
+        let kept = self.beside("failed").join(LOG);
         let what = format!("{} could not be built ({ended}): {words}", self.tree.changelog.source);
         Ok(Diagnostic::error(what).hint(format!("the whole log is {}", kept.display())).into())
     }
@@ -373,7 +425,7 @@ fn outputs(directory: &Path) -> Result<Vec<Output>> {
     let mut outputs = Vec::new();
     for name in input::names(directory)? {
         let path = directory.join(&name);
-        if let Some(Kind::File { size, .. }) = input::kind(&path)?.filter(|_| name != "build.log") {
+        if let Some(Kind::File { size, .. }) = input::kind(&path)?.filter(|_| name != LOG) {
             let file = name.to_string_lossy().into_owned();
             outputs.push(Output { file, size, sha256: hex(&input::digest(&path)?) });
         }

@@ -107,12 +107,21 @@ pub struct Row {
 pub struct Environments<'a> {
     context: &'a Context<'a>,
     root: PathBuf,
+    /// Where the log of what fails is kept.
+    logs: PathBuf,
 }
 
 impl<'a> Environments<'a> {
     /// Those of the context's cache.
     pub fn new(context: &'a Context<'a>) -> Result<Self> {
-        Ok(Self { context, root: context.cache()?.join("environments") })
+        let root = context.cache()?.join("environments");
+        Ok(Self { context, logs: root.join("failed"), root })
+    }
+
+    /// The same, with the log of what fails in this directory.
+    pub fn logging_to(mut self, logs: PathBuf) -> Self {
+        self.logs = logs;
+        self
     }
 
     fn home(&self, suite: &str, architecture: &str) -> PathBuf {
@@ -428,8 +437,10 @@ impl<'a> Environments<'a> {
             return Ok(());
         }
         let words = input::bytes(log)?.unwrap_or_default();
+        let kept = self.logs.join(super::build::LOG);
+        apply::write(&kept, &words, 0o644)?;
         Err(Diagnostic::error(format!("{what} failed ({ended}): {}", super::context::last_words(&words)))
-            .hint("see the messages above; is the mirror reachable?")
+            .hint(format!("the whole log is {}; is the mirror reachable?", kept.display()))
             .into())
     }
 

@@ -122,8 +122,16 @@ pub fn in_user_namespace(environment: &BTreeMap<OsString, OsString>) -> Option<u
     if !possible.ok()?.success() {
         return None;
     }
-    let mut command = Command::new("unshare");
-    command.args(WORDS).arg("--fork").arg(own).args(std::env::args_os().skip(1)).env_clear().envs(environment);
+    // Where this process is killed, that one is, and with it all that it has started.
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "unshare"])
+        .args(WORDS)
+        .arg("--fork")
+        .arg(own)
+        .args(std::env::args_os().skip(1))
+        .env_clear()
+        .envs(environment);
     let status = command.status().ok()?;
     Some(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

@@ -195,12 +195,12 @@ fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<Said>
     };
     let (suite, architecture) = (Suite::named(&suite)?, architecture.map_or_else(|| context.architecture(), Ok)?);
     let request = check::Request { changes, suite, architecture, checks, build: None };
-    let verdicts = verdicts(context, &request)?;
-    let text = if json { fetch::json(&verdicts)? } else { String::new() };
+    let verdicts = check::check(context, &request)?;
+    let text = if json { fetch::json(&verdicts)? } else { check::table(&verdicts) };
     Ok(Said { text, then: check::judge(&verdicts) })
 }
 
-/// Carry out the checks and show their table.
+/// Carry out the checks of a build and show their table: its result is the .changes file.
 fn verdicts(context: &Context<'_>, request: &check::Request) -> Result<Vec<check::Verdict>> {
     let verdicts = check::check(context, request)?;
     check::table(&verdicts).lines().for_each(|line| context.say(line));

@@ -125,20 +125,32 @@ const BOMB: &str =
 fn an_ordinary_user_builds_the_same_package_and_a_fork_bomb_is_contained() {
     let source = Source::new("dba-ordinary", &["id -un"]);
     let bomb = Source::new("dba-bomb", &[BOMB]);
+    let slow = Source::new("dba-slow", &["sleep 27182"]);
     ok(&mut source.program(&["build"]));
     let own = read(source.results("dba-ordinary").join("dba-ordinary_1.0_all.deb"));
     let image = harness::image_directory(harness::Suite::Bookworm, harness::Kind::Run);
     let work = tempfile::Builder::new().prefix("ordinary-").tempdir_in("/var/tmp").unwrap();
     let script = format!(
-        "chmod 755 . && cp -r '{}' app && cp -r '{}' bomb && cp '{}' driver && tar -C '{}' --numeric-owner -cf system.tar .
-         echo nobody:100000:65536 >ids && chown -R nobody:nogroup app bomb system.tar . && export HOME=$PWD
+        "chmod 755 . && cp -r '{}' app && cp -r '{}' bomb && cp -r '{}' slow && cp '{}' driver && tar -C '{}' --numeric-owner -cf system.tar .
+         echo nobody:100000:65536 >ids && chown -R nobody:nogroup app bomb slow system.tar . && export HOME=$PWD
          mount --bind ids /etc/subuid && mount --bind ids /etc/subgid
          cd app && exec setpriv --reuid=nobody --regid=nogroup --clear-groups env -i HOME=\"$HOME\" PATH=/usr/bin:/bin \\
              sh -euc '../driver env create bookworm --from ../system.tar
                       (cd ../bomb && ! timeout 60 ../driver build --time-limit 10s 2>../bomb.said)
+                      # Killed, it takes its other self in the namespace with it, and all that this has begun.
+                      cd ../slow
+                      ../driver build 2>../slow.said &
+                      until grep -qsxz 27182 /proc/[0-9]*/cmdline; do sleep 0.1; done
+                      kill -KILL $!
+                      tries=0
+                      while grep -qsxz 27182 /proc/[0-9]*/cmdline; do
+                          tries=$((tries + 1)) && [ $tries -lt 50 ] && sleep 0.1
+                      done
+                      cd ../app
                       ../driver build'",
         source.path().display(),
         bomb.path().display(),
+        slow.path().display(),
         env!("CARGO_BIN_EXE_deb-build-app"),
         image.display()
     );
@@ -286,6 +298,17 @@ fn a_failed_build_keeps_its_log_and_the_results_before_it() {
     let words = fails(&mut source.program(&["build", "--time-limit", "5s"]), 1);
     assert!(words.contains("time limit of 5 s"), "{words}");
     nothing_left("16180");
+    // What cannot even begin leaves a log and a manifest, too.
+    let control = source.path().join("debian/control");
+    let text = std::fs::read_to_string(&control).unwrap();
+    std::fs::write(&control, text.replace("debhelper-compat (= 13)", "debhelper-compat (= 13), no-such-package"))
+        .unwrap();
+    let words = fails(&mut source.program(&["build"]), 1);
+    assert!(words.contains(&failed.join("build.log").to_string_lossy().into_owned()), "{words}");
+    assert!(String::from_utf8(read(failed.join("build.log"))).unwrap().contains("no-such-package"));
+    let manifest: serde_json::Value = serde_json::from_slice(&read(failed.join("manifest.json"))).unwrap();
+    assert!(manifest["result"].as_str().unwrap().contains("installing what dba-failing needs failed"), "{manifest}");
+    assert_eq!(read(&deb), first);
 }
 
 #[test]

@@ -35,6 +35,9 @@ fn a_good_package_passes_every_check() {
     let changes = results.join("dba-good_1.0_amd64.changes").to_string_lossy().into_owned();
     let json = ok(&mut source.program(&["--json", "check", "--only", "rebuild", &changes]));
     assert!(json.contains("byte for byte"), "{json}");
+    // The verdict is what was asked for, also of one that says nothing else.
+    let table = ok(&mut source.program(&["--quiet", "check", "--only", "lintian", &changes]));
+    assert!(table.lines().any(|line| line.contains("lintian") && line.contains("passed")), "{table}");
 }
 
 #[test]
