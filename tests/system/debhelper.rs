@@ -260,6 +260,20 @@ fn case_19_setup_py_pyproject_and_failing_makefile_build_with_plain_dh(suite: Su
     session.ok(&format!("cp -r wheels {dir}/debian/wheelhouse"));
     let output: Output = session.in_dir(dir).run("debian/rules build 2>&1");
     assert!(!output.success() && output.stdout.contains("developers only"), "{}", output.dump());
+
+    // setup.py alone, built by Debian's setuptools where nothing else is at hand.
+    let dir = "/home/builder/alone/greeter";
+    let setup = "from setuptools import setup\n\nsetup(name='greeter', version='1.0', py_modules=['greeter'],
+      entry_points={'console_scripts': ['greeter = greeter:main']})\n";
+    let mut alone = project("greeter").file("setup.py", setup);
+    alone.files.remove("pyproject.toml");
+    alone.unpack(&session, dir);
+    for installer in ["uv", "pip"] {
+        session.ok(&format!(
+            "cd {dir} && printf 'Format: 1\\nOffline: yes\\nInstaller: {installer}\\n' >debian/greeter.venv && dh_venv
+             test -x debian/.debhelper/generated/_source/dh_venv/greeter/venv/bin/greeter && dh_clean && ls"
+        ));
+    }
 }
 
 /// An extension module that needs nothing but Python.

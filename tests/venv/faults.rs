@@ -196,6 +196,19 @@ fn a_project_that_does_not_build() {
 }
 
 #[test]
+fn an_interpreter_of_no_package() {
+    let room = Room::new();
+    room.tiny();
+    let python = room.top().join("python3.copy");
+    std::fs::copy("/usr/bin/python3", &python).unwrap();
+    room.venv(&format!("Format: 1\nPython: {}\n", python.display()));
+    let expected =
+        ["error: debian/notes.venv:2: the interpreter ", " belongs to no Debian package", "hint: the installed"];
+    room.dh_venv(&[]).fails(1, &expected);
+    room.nothing_staged();
+}
+
+#[test]
 fn an_installer_that_is_not_there() {
     let room = Room::new();
     room.tiny();
