@@ -52,6 +52,7 @@ soak: ## tests too long for check: killed builds and scripts, the toolkit built 
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','ZEO_OUTAGE=30']" \
 	    --test system zeo_nodes -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --test soak by_hand -- --nocapture
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --test soak plone -- --nocapture
 
 self: ## the toolkit's packages once more, built by deb-build-app, for both suites; the same bytes
 	@tools/prepare check

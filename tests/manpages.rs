@@ -72,6 +72,31 @@ fn options_in_the_manual_pages_are_those_of_the_programs() {
     }
 }
 
+/// Each result of the probe has its status, and that of a monitoring plugin, in the manual.
+#[test]
+fn the_probe_s_statuses_are_in_the_manual() {
+    let text = page("dh_zeoclient");
+    let (_, section) = text.split_once(".SH PROBE\n").expect("a section about the probe");
+    let (section, _) = section.split_once(".SH ").expect("a section after it");
+    let (own, plugin) = section.split_once(".B \\-\\-plugin\n").expect("the statuses of the plugin");
+    let source = read("share/python/zeoclient/probe.py");
+    let (_, results) = source.split_once("class Result(enum.Enum):").expect("the results");
+    let (results, _) = results.split_once("def __init__").expect("the end of the results");
+    let mut seen = 0;
+    for line in results.lines() {
+        let Some((name, values)) = line.split_once(" = (").filter(|(_, values)| values.ends_with(')')) else {
+            continue;
+        };
+        let numbers: Vec<&str> = values.trim_end_matches(')').split(", ").skip(1).collect();
+        let [status, monitoring] = numbers[..] else { panic!("not a result: {line}") };
+        for (part, number) in [(own, status), (plugin, monitoring)] {
+            assert!(part.contains(&format!(".TP\n.B {number}\n")), "{}: {number} is not in the manual", name.trim());
+        }
+        seen += 1;
+    }
+    assert_eq!((seen, own.matches(".TP\n").count(), plugin.matches(".TP\n").count()), (6, 6, 4));
+}
+
 #[test]
 fn every_field_has_its_paragraph() {
     let text = page("dh_venv");

@@ -150,6 +150,7 @@ fn what_is_no_zeo_server_is_said_to_be_none() {
     let server = Server::new();
     let said = probe(&server.address(), "two", "").ends_with(1);
     assert!(said.stdout.contains("no storage 'two' (it has: 1)"), "{said:#?}");
+    assert_eq!(answers(&server.address(), "two"), (1, "failed".to_owned(), 3));
 
     let web = listener(|mut connection| {
         let _ = connection.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");

@@ -1,4 +1,5 @@
-//! examples/zope: two instances on one server, asked over HTTP.
+//! The code of examples/zope: two instances on one server, asked over HTTP. Their
+//! configuration is of this test; the shipped templates run in tests/system/zeo_client.rs.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::harness::repository;
 use crate::stand::{Node, Process, Server, free_port, program, run};
 
-/// An instance of the example: a process that serves, configured by its templates.
+/// An instance of the example: a process that serves, configured by the templates of tests/zeo/zope.
 struct Instance {
     dir: tempfile::TempDir,
     port: u16,
