@@ -388,6 +388,21 @@ fn offline_from_a_wheelhouse() {
     }
 }
 
+/// As `deb-build-app new` writes it where a project's requirements.txt is its developers'.
+#[test]
+fn a_file_without_a_requirement_leaves_it_to_the_project() {
+    let room = Room::new();
+    room.tiny();
+    room.project("")
+        .file("requirements.txt", "# The project says it itself.\n")
+        .file("EXTRA.json", "[\"Requires-Dist: tiny>=1\"]");
+    for with in [With::Uv, With::Pip] {
+        let _ = std::fs::remove_dir_all(room.cache());
+        room.dh_venv_with(with, &[]).ok();
+        assert_eq!(names(&room), ["notes-1.0", "tiny-1.0"]);
+    }
+}
+
 #[test]
 fn what_is_converted_from_dh_virtualenv_is_accepted() {
     let room = Room::new();

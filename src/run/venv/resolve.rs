@@ -158,7 +158,9 @@ impl Workshop<'_> {
                 return Ok(wanted);
             }
         }
-        let mut pinned = !inputs.files.is_empty() || inputs.locked.is_some();
+        // Files without a requirement leave it to the project to say what it depends on.
+        let listed = inputs.files.iter().any(|file| !file.entries.is_empty());
+        let mut pinned = listed || inputs.locked.is_some();
         for file in &inputs.files {
             pinned &= file.fully_pinned()? || file.entries.is_empty();
         }
