@@ -144,7 +144,9 @@ fn an_ordinary_user_builds_the_same_package_and_a_fork_bomb_is_contained() {
                       kill -KILL $!
                       tries=0
                       while grep -qsxz 27182 /proc/[0-9]*/cmdline; do
-                          tries=$((tries + 1)) && [ $tries -lt 50 ] && sleep 0.1
+                          tries=$((tries + 1))
+                          [ $tries -lt 50 ] || exit 1
+                          sleep 0.1
                       done
                       cd ../app
                       ../driver build'",
