@@ -320,10 +320,22 @@ impl<'a> Environments<'a> {
 
     /// The minimal system of an environment.
     pub fn minimal(&self, suite: &str, architecture: &str) -> Result<Base> {
-        let generation = self.latest(suite, architecture)?;
-        let place = self.home(suite, architecture).join("generations").join(&generation.id);
-        let held = vec![Held::shared(&self.locks().join(&generation.id))?];
-        Ok(Base { layers: vec![place.join("root")], generation: generation.id, names: Vec::new(), held })
+        let mut generation = self.latest(suite, architecture)?;
+        loop {
+            let held = vec![Held::shared(&self.locks().join(&generation.id))?];
+            // An update and a gc may have come before the lock.
+            let now = self.latest(suite, architecture)?;
+            if now.id == generation.id {
+                let place = self.home(suite, architecture).join("generations").join(&generation.id);
+                return Ok(Base {
+                    layers: vec![place.join("root")],
+                    generation: generation.id,
+                    names: Vec::new(),
+                    held,
+                });
+            }
+            generation = now;
+        }
     }
 
     /// The minimal system with the build tools on top.

@@ -213,7 +213,8 @@ fn under_systemd_the_administrator_is_made_once_and_stays(suite: Suite) {
     stays("after a restart");
     system.ok("dpkg -i /var/tmp/client.deb");
     stays("after an installation over it");
-    system.ok("dpkg --purge board && ! ls -d /var/lib/board /etc/board /var/cache/board /var/lib/appctl/board");
+    system.ok("dpkg --purge board");
+    nothing_is_left(&system);
     system.ok("dpkg -i /var/tmp/client.deb");
     stays("after purge and installation");
 
@@ -240,6 +241,13 @@ fn away(system: &Booted) {
     answers(system);
     let third = system.ok(&format!("tail -n 1 {PASSWORD}")).stdout.trim().to_owned();
     assert_eq!(put(system, &third, "seeded later"), "303");
+}
+
+/// After a purge: each place by itself, with what is in it.
+fn nothing_is_left(system: &Booted) {
+    let places = ["/etc/board", "/var/lib/board", "/var/cache/board", "/var/log/board", "/var/lib/appctl/board"];
+    let left = system.run(&format!("find {} -ls 2>/dev/null", places.join(" ")));
+    assert_eq!(left.stdout, "", "left after purge");
 }
 
 /// The probe as its manual page has it, its statuses and those of a monitoring plugin.
@@ -288,7 +296,8 @@ fn under_supervisord_the_same(suite: Suite) {
     answers(&system);
     assert_eq!(put(&system, &password, "the setting is for the first time"), "303");
     away(&system);
-    system.ok("dpkg --purge board && ! ls -d /var/lib/board /etc/board /etc/supervisor/conf.d/board.conf");
+    system.ok("dpkg --purge board && ! test -e /etc/supervisor/conf.d/board.conf");
+    nothing_is_left(&system);
     assert_eq!(system.ok("supervisorctl status").stdout, "");
 }
 
