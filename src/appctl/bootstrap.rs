@@ -52,7 +52,9 @@ pub fn run(machine: &Machine, bootstrap: &Bootstrap) -> Result<Ending> {
             .into());
     };
     if !machine.root.is_machine() {
-        return Err(Error::failed("the database of another root is not this machine's to ask"));
+        return Err(Diagnostic::error("the database of another root is not this machine's to ask")
+            .hint("leave out --root, or run it there")
+            .into());
     }
     if !machine.is_root {
         return Err(Diagnostic::error(format!("this is done as the account '{}'", client.user))

@@ -285,7 +285,10 @@ fn from_stdin(set: &cli::Set) -> Result<(String, String)> {
 fn from_stdin_text() -> Result<String> {
     let mut text = String::new();
     let read = std::io::stdin().take(LONGEST_VALUE).read_to_string(&mut text);
-    read.map_err(|error| Error::failed(format!("cannot read the value from standard input: {error}")))?;
+    read.map_err(|error| {
+        Diagnostic::error(format!("cannot read the value from standard input: {error}"))
+            .hint("hand over one text in UTF-8, for example with printf '%s'")
+    })?;
     Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
@@ -298,7 +301,8 @@ fn accept(setting: &Setting, text: &str, change: &mut Change) -> std::result::Re
     }
     let value = setting
         .parse(text)
-        .map_err(|reason| Diagnostic::error(format!("bad value of '{}': {reason}", setting.name)))?;
+        .map_err(|reason| Diagnostic::error(format!("bad value of '{}': {reason}", setting.name)))
+        .map_err(|fault| fault.hint("nothing has been changed: give another value"))?;
     let values = if setting.is_secret() { &mut change.secrets } else { &mut change.set };
     values.insert(setting.name.clone(), value.to_string());
     Ok(())

@@ -125,6 +125,7 @@ impl Template {
             Ok(_) => Err(faults),
             Err(error) => {
                 let fault = Diagnostic::error(format!("cannot be rendered: {}", error.reason()));
+                let fault = fault.hint("a setting or a block of it is not there: correct the name");
                 faults.push(fault.at(Location::line(&self.file, error.line_no.unwrap_or(1))));
                 Err(faults)
             }
@@ -143,7 +144,8 @@ fn explain(reason: &TemplateErrorReason) -> Diagnostic {
             "this is no Handlebars: a brace, a name or the end of a block is missing or wrong",
         )
         .hint("write '{{name}}', '{{#if name}}…{{/if}}' or '{{#each names}}…{{/each}}'; '\\{{' stands for two braces"),
-        other => Diagnostic::error(other.to_string()),
+        other => Diagnostic::error(other.to_string())
+            .hint("write '{{name}}', '{{#if name}}…{{/if}}' or '{{#each names}}…{{/each}}'"),
     }
 }
 

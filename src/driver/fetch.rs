@@ -247,7 +247,10 @@ fn read(context: &Context<'_>, place: &str) -> Result<Vec<u8>> {
         return download(context, place);
     }
     let path = context.path(Path::new(place));
-    input::bytes(&path)?.ok_or_else(|| Error::failed(format!("there is no file {place}")))
+    input::bytes(&path)?.ok_or_else(|| {
+        let hint = "name a file that is there, or a URL that begins with https://";
+        Diagnostic::error(format!("there is no file {place}")).hint(hint).into()
+    })
 }
 
 /// The bytes at a URL, through curl.

@@ -247,7 +247,8 @@ impl Reader<'_> {
         match read(&text) {
             Ok(value) => value,
             Err(why) => {
-                self.fault(self.line(key), format!("'{key}' is {why}"), None);
+                let cure = "correct it, or leave it out: then supervisord's default counts";
+                self.fault(self.line(key), format!("'{key}' is {why}"), Some(cure));
                 default
             }
         }
@@ -268,7 +269,7 @@ impl Reader<'_> {
         match value::process_name(&name) {
             Ok(name) => name,
             Err(why) => {
-                self.fault(self.section.line, format!("the section's name is {why}"), None);
+                self.fault(self.section.line, format!("the section's name is {why}"), Some("give it another name"));
                 name
             }
         }
@@ -359,7 +360,7 @@ impl Reader<'_> {
             self.fault(
                 line("redirect_stderr"),
                 "an event listener cannot redirect its standard error: it would break the protocol",
-                None,
+                Some("remove redirect_stderr"),
             );
         }
     }
@@ -382,7 +383,7 @@ impl Reader<'_> {
         };
         if let Err(why) = value::process_name(&name) {
             let line = self.line("process_name");
-            self.fault(line, format!("'process_name' is {why}"), None);
+            self.fault(line, format!("'process_name' is {why}"), Some("give it another name"));
         }
         let command = self.command(&names)?;
         Some(Process { name, command, directory, environment, streams })
@@ -395,7 +396,9 @@ impl Reader<'_> {
         };
         let command = self.expanded(&entry, &entry.value, names)?;
         match words::command(&command) {
-            Ok(words) if words.is_empty() => self.fault(entry.line, "'command' is empty", None),
+            Ok(words) if words.is_empty() => {
+                self.fault(entry.line, "'command' is empty", Some("name a program and its arguments"))
+            }
             Ok(_) => {}
             Err(why) => self.fault(entry.line, format!("'command' has {why}"), Some("quote it as for a shell")),
         }
@@ -412,7 +415,8 @@ impl Reader<'_> {
         match words::pairs(&text) {
             Ok(pairs) => {
                 for (name, _) in pairs.iter().filter(|(name, _)| !is_name(name)) {
-                    self.fault(entry.line, format!("'{name}' in 'environment' is no variable's name"), None);
+                    let hint = "letters, digits and '_', and no digit at the beginning";
+                    self.fault(entry.line, format!("'{name}' in 'environment' is no variable's name"), Some(hint));
                 }
                 pairs
             }
@@ -489,7 +493,11 @@ impl Reader<'_> {
         let address = self.expanded(&entry, &entry.value, names)?;
         if let Some(path) = address.strip_prefix("unix://") {
             if !path.starts_with('/') {
-                self.fault(entry.line, format!("'socket' is '{address}', which is no absolute path"), None);
+                self.fault(
+                    entry.line,
+                    format!("'socket' is '{address}', which is no absolute path"),
+                    Some("begin it with /"),
+                );
             }
             return Some(Socket { address, backlog, owner, mode: mode.or(Some(0o700)) });
         }
