@@ -93,6 +93,11 @@ Escape: ini
 Mode: 0644
 Local-Edit: merge
 
+File: /etc/lamp/shade.conf
+Template: shade.conf.hbs
+Escape: ini
+Mode: 0644
+
 Link: /etc/lamp/current.ini
 Target: lamp.ini
 ";
@@ -113,6 +118,7 @@ fn lamp(version: &str) -> Source {
         .file("debian/lamp.appconfig", APPCONFIG)
         .file("debian/appconfig/lamp.ini.hbs", LAMP_INI)
         .file("debian/appconfig/greeting.conf.hbs", "GREETING={{greeting}}\n")
+        .file("debian/appconfig/shade.conf.hbs", "shade = {{level}}\n")
         .file("debian/appconfig/merged.ini.hbs", "[first]\na = 1\nb = 2\nc = 3\n\n[second]\nd = 4\ne = 5\nf = 6\n")
         .file(
             "debian/lamp.service",
@@ -133,6 +139,7 @@ fn lamp_2() -> Source {
     lamp("2.0")
         .replace("debian/appconfig/lamp.ini.hbs", "[lamp]", "# Second version.\n[lamp]")
         .replace("debian/appconfig/merged.ini.hbs", "f = 6", "f = 7")
+        .replace("debian/appconfig/shade.conf.hbs", "shade", "# Second version.\nshade")
         .replace("debian/lamp.appconfig", gone, "")
         .replace(
             "debian/lamp.appconfig",
@@ -196,13 +203,14 @@ fn case_01_an_edit_and_a_deletion_survive_an_upgrade(suite: Suite) {
         cd /etc/lamp
         sed -i 's/^level = 5/level = 6/' lamp.ini && chmod 600 lamp.ini && chown lamp:lamp lamp.ini
         sed -i 's/^a = 1/a = 10/' merged.ini
-        rm greeting.conf
+        rm greeting.conf shade.conf
         cp -p lamp.ini /tmp/edited");
     let log = unattended(&session, &second(suite));
     session.ok("cd /etc/lamp
         cmp lamp.ini /tmp/edited && test \"$(stat -c '%U:%G %a %Y' lamp.ini)\" = \"$(stat -c '%U:%G %a %Y' /tmp/edited)\"
         grep -q 'Second version' lamp.ini.appctl-new && test \"$(stat -c '%U:%G %a' lamp.ini.appctl-new)\" = 'lamp:lamp 600'
         ! test -e greeting.conf && ! test -e greeting.conf.appctl-new
+        ! test -e shade.conf && ! test -e shade.conf.appctl-new
         grep -qx 'a = 10' merged.ini && grep -qx 'f = 7' merged.ini");
     assert!(log.contains("/etc/lamp/lamp.ini.appctl-new"), "the new version is not announced:\n{log}");
     // A deletion stays one, also where the file is still wanted.
@@ -234,11 +242,15 @@ fn case_01_an_upgrade_without_a_change_touches_neither_files_nor_processes(suite
 fn case_02_purge_without_the_runtime_leaves_nothing(suite: Suite) {
     let session = system(suite);
     let before = session.ok(LISTING).stdout;
-    session.ok("echo 'lamp lamp/password password first-secret-of-lamp' | debconf-set-selections");
+    session.ok(
+        "printf 'lamp lamp/password password first-secret-of-lamp\nlamp lamp/colour select blue\n' | debconf-set-selections",
+    );
     unattended(&session, &first(suite));
+    session.ok("grep -qx 'colour = blue' /etc/lamp/settings.d/60-appctl.conf");
     let token = session.ok("sed -n 's/^token = //p' /etc/lamp/lamp.ini").stdout.trim().to_owned();
     assert_eq!(token.len(), 40, "{token}");
     session.ok("echo 'mine = yes' >/etc/lamp/settings.d/README.local
+        echo 'colour = green' >/etc/lamp/settings.d/70-mine.conf
         sed -i 's/^level = 5/level = 6/' /etc/lamp/lamp.ini && echo x >/var/lib/lamp/data");
     unattended(&session, &second(suite));
     session.ok("test -e /etc/lamp/lamp.ini.appctl-new
@@ -249,7 +261,9 @@ fn case_02_purge_without_the_runtime_leaves_nothing(suite: Suite) {
         "! grep -rsF -e '{token}' -e first-secret-of-lamp /etc /var /run /tmp /root /usr/share/lamp 2>/dev/null | grep ."
     ));
     // What the administrator made is hers; accounts stay (policy 9.2 and its users' practice).
-    session.ok("test -e /etc/lamp/settings.d/README.local && rm -r /etc/lamp");
+    let left = session.ok("find /etc/lamp ! -type d | LC_ALL=C sort").stdout;
+    assert_eq!(left, "/etc/lamp/settings.d/70-mine.conf\n/etc/lamp/settings.d/README.local\n");
+    session.ok("getent passwd lamp && rm -r /etc/lamp");
     let after = session.ok(LISTING).stdout;
     let left: Vec<&str> = after.lines().filter(|line| !before.lines().any(|old| old == *line)).collect();
     assert!(left.is_empty(), "left behind: {left:#?}");
@@ -304,6 +318,15 @@ fn case_03_a_failing_script_leaves_what_policy_says(suite: Suite) {
     // Unpacked, never configured, removed: only postrm remove runs.
     session.ok("dpkg --purge lamp && dpkg --unpack /var/tmp/new.deb && dpkg --remove lamp && dpkg --purge lamp");
     session.ok("! test -e /etc/lamp && ! test -e /var/lib/appctl/lamp");
+    // Configured, then a newer version unpacked and removed: the secrets are there for the next one.
+    session.copy_in(first(suite).deb(), "/var/tmp/old.deb");
+    session.ok("dpkg -i /var/tmp/old.deb <&- && grep ^token /etc/lamp/lamp.ini >/tmp/token
+        dpkg --unpack /var/tmp/new.deb && dpkg --remove lamp && dpkg -i /var/tmp/new.deb <&-
+        grep ^token /etc/lamp/lamp.ini | cmp - /tmp/token && grep -q 'Second version' /etc/lamp/lamp.ini
+        test -z \"$(dpkg --audit)\"");
+    // With debconf there, its questions go, too.
+    session.ok("grep -q '^Name: lamp/' /var/cache/debconf/config.dat && dpkg --purge lamp");
+    session.ok("! grep -h lamp/ /var/cache/debconf/*.dat");
 }
 
 fn case_03_a_package_that_disappears_takes_no_configuration_with_it(suite: Suite) {
