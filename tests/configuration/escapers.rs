@@ -16,8 +16,8 @@ use proptest::test_runner::TestRunner;
 
 use crate::{root, run};
 
-/// Values a format; seven formats make more than 10,000.
-const VALUES: usize = 1500;
+/// Values a format.
+const VALUES: usize = 10_000;
 /// Of them of 64 kB.
 const LONG: usize = 10;
 
@@ -173,7 +173,8 @@ fn values() -> Vec<String> {
     let mut draw = |strategy: &BoxedStrategy<String>| strategy.new_tree(&mut runner).unwrap().current();
     let (short, long) = (short().boxed(), long().boxed());
     let mut all: Vec<String> = (0..VALUES - LONG).map(|_| draw(&short)).collect();
-    all.extend((0..LONG).map(|_| draw(&long)));
+    all.extend((1..LONG).map(|_| draw(&long)));
+    all.push("y".repeat(65_536));
     all
 }
 
@@ -201,6 +202,7 @@ fn written(escape: Escape, template: &str) -> BTreeMap<String, (String, String)>
     }
     println!("{escape:?}: {} values, {refused} refused", all.len() + refused);
     assert!(all.len() > VALUES / 4, "{escape:?} refuses too much");
+    assert!(all.values().any(|(text, _)| text.len() >= 65_536), "{escape:?} refuses what is long");
     all
 }
 
