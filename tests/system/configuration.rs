@@ -399,6 +399,14 @@ fn an_answer_in_debconf_is_a_setting_and_a_wrong_one_is_refused(suite: Suite) {
     session.ok("echo 'colour = green' >/etc/lamp/settings.d/70-site.conf
         dpkg-reconfigure -fnoninteractive lamp && grep -qx 'colour = green' /etc/lamp/lamp.ini
         appctl config show lamp colour | grep -q green");
+    // The question has the value that counts, and our file what was said before.
+    assert_eq!(session.ok("echo 'GET lamp/colour' | debconf-communicate lamp").stdout, "0 green\n");
+    session.ok("grep -q '^colour = blue$' /etc/lamp/settings.d/60-appctl.conf && dpkg --purge lamp && rm -r /etc/lamp");
+    // Nobody has seen this one: it is no answer.
+    session.ok("echo 'lamp lamp/colour select green' | debconf-set-selections
+        echo 'FSET lamp/colour seen false' | debconf-communicate lamp");
+    unattended(&session, &first(suite));
+    session.ok("grep -qx 'colour = red' /etc/lamp/lamp.ini && ! test -e /etc/lamp/settings.d/60-appctl.conf");
 }
 
 fn config_set_changes_all_or_nothing_and_restarts_once(suite: Suite) {
@@ -423,6 +431,13 @@ fn config_set_changes_all_or_nothing_and_restarts_once(suite: Suite) {
     system.ok("appctl config set lamp level=3 colour=green");
     system.ok("grep -qx 'level = 3' /etc/lamp/lamp.ini && grep -qx 'colour = green' /etc/lamp/lamp.ini");
     assert_eq!(system.ok(starts).stdout, "2\n");
+    // A service that does not come up with it is told of; the change is in place.
+    system.ok("mkdir -p /run/systemd/system/lamp.service.d && cd /run/systemd/system/lamp.service.d
+        printf '[Service]\nExecStartPre=/bin/false\n' >fails.conf && systemctl daemon-reload");
+    let failed = system.fails(1, "appctl config set lamp level=2");
+    assert!(failed.stderr.contains("systemctl status lamp"), "{}", failed.stderr);
+    system.ok("grep -qx 'level = 2' /etc/lamp/lamp.ini && rm /run/systemd/system/lamp.service.d/fails.conf
+        systemctl daemon-reload && systemctl start lamp && appctl config set lamp level=3");
     let token = system.ok("sed -n 's/^token = //p' /etc/lamp/lamp.ini").stdout;
     system.ok("sed -i 's/^level = 3/level = 4/' /etc/lamp/settings.d/60-appctl.conf");
     let shown = system.fails(3, "appctl config diff lamp").stdout;
