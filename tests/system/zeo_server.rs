@@ -82,7 +82,7 @@ fn serves_packs_backs_up_and_is_restored(suite: Suite) {
         .ok("test \"$(find /var/lib/zeo-server ! -user zeo-server)\" = '' && ls /var/lib/zeo-server/Data.fs.before-*");
 
     // It comes back after a crash, with what was written.
-    system.ok(&format!("{client} write fourth && systemctl kill --signal KILL zeo-server"));
+    system.ok(&format!("{client} write fourth && systemctl kill --kill-whom=main --signal KILL zeo-server"));
     assert_eq!(system.until(Duration::from_secs(60), &format!("{client} read")).stdout, "fourth fourth\n");
 
     system.ok("dpkg --purge zeo-server && ! systemctl is-active zeo-server
