@@ -152,7 +152,9 @@ fn only_times_follow_source_date_epoch(session: &Session) {
     };
     session.ok("rm -rf older && mkdir older && mv s/site_1.0_*.deb older/younger.deb");
     session.in_dir(NEAR).ok("SOURCE_DATE_EPOCH=1500000000 dpkg-buildpackage -us -uc -b 2>&1");
-    session.ok("mv s/site_1.0_*.deb older/older.deb && cd older && ! cmp older.deb younger.deb
+    session.ok("mv s/site_1.0_*.deb older/older.deb
+        cd older
+        if cmp older.deb younger.deb; then exit 9; fi
         dpkg-deb -R older.deb a && dpkg-deb -R younger.deb b && diff -r --no-dereference a b");
     let (older, younger) = (listing("older/older.deb"), listing("older/younger.deb"));
     assert_eq!(older.0, younger.0);

@@ -196,8 +196,10 @@ fn case_12_foreign_interpreter_and_active_venv_do_not_matter(suite: Suite) {
     unpacked(&session, "/home/builder/work/greet_1.0_*.deb");
     let python = suite.python();
     session.ok(&format!(
-        "cd /usr/lib/greet/venv && test \"$(readlink -f bin/python)\" = /usr/bin/python{python}
-         grep -q '^home = /usr/bin$' pyvenv.cfg && ! grep -rE 'mine|pyenv' .
+        "cd /usr/lib/greet/venv
+         test \"$(readlink -f bin/python)\" = /usr/bin/python{python}
+         grep -q '^home = /usr/bin$' pyvenv.cfg
+         test -z \"$(grep -rE 'mine|pyenv' . || true)\"
          head -n 1 bin/greet | grep '^#!/usr/lib/greet/venv/bin/python' && greet"
     ));
 }
