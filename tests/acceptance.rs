@@ -143,3 +143,21 @@ fn a_verdict_that_was_cut_off_is_taken_from_the_whole() {
         assert_eq!(text.contains("not shown: it: "), !shown, "{text}");
     }
 }
+
+#[test]
+fn a_name_that_no_test_has_is_noticed_before_the_tests() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (map, file) = (dir.path().join("map"), dir.path().join("list"));
+    std::fs::write(&file, "     Running unittests src/lib.rs (x)\na::trixie::b: test\n\n1 test, 0 benchmarks\n")
+        .expect("written");
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/acceptance");
+    for (name, known) in
+        [("lib a::trixie::b", true), ("lib a::*", true), ("lib a::b*", false), ("lib a::trixie", false)]
+    {
+        std::fs::write(&map, format!("| promised | tests |\n|---|---|\n| it | `{name}` |\n")).expect("written");
+        let output = std::process::Command::new(&tool).arg("--listed").args([&map, &file]).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), known, "{name}\n{text}");
+        assert_eq!(text.contains(&format!("not run: [{name}]")), !known, "{text}");
+    }
+}
