@@ -397,3 +397,43 @@ fn dh_leaves_dh_appconfig_out_where_no_package_has_a_file() {
         assert!(position(&source.sequence("binary", &APPCONFIG), "dh_appconfig").is_some());
     }
 }
+
+/// Whoever is named first: dh_zeoclient leaves something for both others, and so runs before them.
+#[test]
+fn dh_zeoclient_runs_before_those_that_it_leaves_something_for() {
+    let orders = [
+        "zeoclient,appconfig,supervisord",
+        "zeoclient,supervisord,appconfig",
+        "appconfig,zeoclient,supervisord",
+        "appconfig,supervisord,zeoclient",
+        "supervisord,zeoclient,appconfig",
+        "supervisord,appconfig,zeoclient",
+    ];
+    for (debhelper, compat) in all() {
+        let source = Source::new(debhelper, *compat, "Build-Depends");
+        for tool in ["dh_appconfig", "dh_supervisord", "dh_zeoclient"] {
+            source.script(&format!("bin/{tool}"), "#!/bin/sh\n");
+        }
+        let check = |what: &str, options: &[&str]| {
+            let commands = source.sequence("binary", options);
+            let at = |command| position(&commands, command).unwrap_or_else(|| panic!("{what}: no {command}"));
+            let own = at("dh_zeoclient");
+            for later in ["dh_installsystemd", "dh_supervisord", "dh_appconfig", "dh_venv_place", "dh_installdeb"] {
+                assert!(own < at(later), "{what}: {later}: {commands:?}");
+            }
+            for earlier in ["dh_venv", "dh_auto_install", "dh_prep"] {
+                assert!(at(earlier) < own, "{what}: {earlier}: {commands:?}");
+            }
+        };
+        for order in orders {
+            check(order, &["--buildsystem=none", "--with", order]);
+        }
+        let control = std::fs::read_to_string(source.path().join("debian/control")).unwrap();
+        for order in orders {
+            let sequences: String = order.split(',').map(|name| format!(", dh-sequence-{name}")).collect();
+            source
+                .write("debian/control", &control.replace("dh-sequence-venv", &format!("dh-sequence-venv{sequences}")));
+            check(&sequences, &["--buildsystem=none"]);
+        }
+    }
+}
