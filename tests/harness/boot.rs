@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::image::repository;
-use super::session::{Output, Session};
+use super::session::{Output, Session, refuse_what_cannot_fail};
 
 /// A container with a systemd of its own and no network but loopback. It ends
 /// with the handle on it; what it has written stays the session's.
@@ -98,7 +98,9 @@ impl Booted {
     }
 
     /// Runs a script with `bash -e -o pipefail` as root in the running system.
+    #[track_caller]
     pub fn run(&self, script: &str) -> Output {
+        refuse_what_cannot_fail(script);
         let began = Instant::now();
         let output = Command::new("nsenter")
             .args(["--all", "--target", &self.init.to_string(), "--"])

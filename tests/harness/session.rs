@@ -221,6 +221,7 @@ impl Session {
     }
 
     /// Runs a script with `bash -e -o pipefail`.
+    #[track_caller]
     pub fn run(&self, script: &str) -> Output {
         self.spawn(script).wait()
     }
@@ -243,6 +244,7 @@ impl Session {
 
     /// Starts a script and returns at once. Another command of the same session
     /// waits until it has ended; [`Running::inside`] does not.
+    #[track_caller]
     pub fn spawn(&self, script: &str) -> Running {
         self.start(script, &self.options, None)
     }
@@ -299,7 +301,9 @@ impl Session {
         self.with_option([OsString::from("--bind"), bind])
     }
 
+    #[track_caller]
     fn start(&self, script: &str, options: &[OsString], input: Option<&str>) -> Running {
+        refuse_what_cannot_fail(script);
         let mut command = Command::new(image::repository().join("tools/session"));
         command.arg(&self.state.image).arg(&self.state.dir).args(options).args(["--user", &self.user]);
         if let Some(dir) = &self.dir {
@@ -317,6 +321,17 @@ impl Session {
 
     fn report(&self, script: &str, output: &Output) -> String {
         format!("{} as {}: {script}\n{}", self.state.suite, self.user, output.dump())
+    }
+}
+
+/// `bash -e` passes over a command that stands after `!`: an assertion written so
+/// counts on a script's last line alone.
+#[track_caller]
+pub(super) fn refuse_what_cannot_fail(script: &str) {
+    let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
+    while let Some(line) = lines.next() {
+        let passed_over = line.starts_with("! ") && !line.contains("||") && lines.peek().is_some();
+        assert!(!passed_over, "this line cannot fail: {line}");
     }
 }
 
@@ -379,7 +394,9 @@ impl Running {
 
     /// Runs a script as root beside the running command: same files, same
     /// processes, same network.
+    #[track_caller]
     pub fn inside(&self, script: &str) -> Output {
+        refuse_what_cannot_fail(script);
         let first = self.first_process();
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={first}"));
