@@ -51,6 +51,40 @@ fn a_service_that_dies_fails_the_install_check() {
     assert!(log.contains("dba-dying.service is failed"), "{log}");
 }
 
+/// A venv's modules are imported with what the package depends on alone. One that
+/// lacks an extra of its own is none of the package's faults.
+#[test]
+fn a_module_that_needs_what_no_dependency_brings_fails_the_install_check() {
+    let source = Source::new("dba-modules", &[]);
+    let site = "venv/lib/python3.11/site-packages";
+    let record =
+        "fine.py,,\nextra/__init__.py,,\nwindow.py,,\nwindow-1.0.dist-info/METADATA,,\nwindow-1.0.dist-info/RECORD,,\n";
+    for (path, text) in [
+        ("venv/pyvenv.cfg", "home = /usr/bin\n"),
+        (&format!("{site}/fine.py"), "import json\n"),
+        (&format!("{site}/extra/__init__.py"), "import an_extra_that_is_not_there\n"),
+        (&format!("{site}/window.py"), "import tkinter\n"),
+        (&format!("{site}/window-1.0.dist-info/METADATA"), "Metadata-Version: 2.1\nName: window\nVersion: 1.0\n"),
+        (&format!("{site}/window-1.0.dist-info/RECORD"), record),
+    ] {
+        let path = source.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    std::fs::create_dir_all(source.path().join("venv/bin")).unwrap();
+    std::os::unix::fs::symlink("/usr/bin/python3", source.path().join("venv/bin/python")).unwrap();
+    std::fs::write(source.path().join("debian/install"), "venv usr/lib/dba-modules\n").unwrap();
+    let control = source.path().join("debian/control");
+    let text = String::from_utf8(read(control.clone())).unwrap();
+    std::fs::write(&control, text.replace("${misc:Depends}", "${misc:Depends}, python3")).unwrap();
+    ok(&mut source.program(&["build"]));
+    let changes = source.results("dba-modules").join("dba-modules_1.0_amd64.changes").to_string_lossy().into_owned();
+    fails(&mut source.program(&["check", "--only", "install", &changes]), 1);
+    let log = String::from_utf8(read(source.results("dba-modules").join("check-install.log"))).unwrap();
+    assert!(log.contains("module window cannot be imported: ModuleNotFoundError: No module named 'tkinter'"), "{log}");
+    assert!(log.contains("dba-modules: 3 modules tried, 1 lack what no dependency brings"), "{log}");
+}
+
 #[test]
 fn what_is_never_the_same_and_what_policy_forbids_is_found() {
     let source = Source::new("dba-random", &["date +%N > data"]);

@@ -1,5 +1,5 @@
 //! The check `install`: into a minimal system that has booted, as an
-//! administrator would; then the next boot, then a purge.
+//! administrator would; its modules imported; then the next boot, then a purge.
 
 use std::path::Path;
 
@@ -16,6 +16,9 @@ use super::{Checker, Ended, Found, Run, counted};
 const INIT_SYSTEM: &str = include_str!("../../../share/driver/init-system.sh");
 const RUNTIME: &str = include_str!("../../../share/driver/runtime.sh");
 const INSTALL: &str = include_str!("../../../share/driver/install.sh");
+const IMPORTS: &str = include_str!("../../../share/driver/imports.sh");
+/// Imports modules and tells which fail.
+const PROGRAM: &str = include_str!("../../../share/python/imports.py");
 const SERVICES: &str = include_str!("../../../share/driver/services.sh");
 const PURGE: &str = include_str!("../../../share/driver/purge.sh");
 
@@ -50,8 +53,14 @@ impl Checker<'_> {
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let again = Step { after_boot: true, ..Step::script(SERVICES, &names) };
-        let steps =
-            vec![Step::script(INSTALL, &paths), Step::script(SERVICES, &names), again, Step::script(PURGE, &names)];
+        let modules: Vec<&str> = std::iter::once(PROGRAM).chain(names.iter().copied()).collect();
+        let steps = vec![
+            Step::script(INSTALL, &paths),
+            Step::script(IMPORTS, &modules),
+            Step::script(SERVICES, &names),
+            again,
+            Step::script(PURGE, &names),
+        ];
         let run = Run { base: &base, binds: vec![self.result()], steps, network: false, boot: true };
         let ended = self.run(run, log, task)?;
         let text = String::from_utf8_lossy(&input::bytes(log)?.unwrap_or_default()).into_owned();
