@@ -45,7 +45,7 @@ soak: ## tests too long for check: killed builds and scripts, the toolkit built 
 	    --test system chaos::killed_at_sampled_points -- --nocapture
 	@tools/debs trixie
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --features soak --test system -- \
-	    programs::forty programs::rolling programs::exposure programs::live programs::cases zeo_client
+	    programs::forty programs::rolling programs::exposure programs::live programs::cases zeo_client contents examples missing_compiler
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','COST_LIMIT=100']" \
 	    --test system programs::cost -- --nocapture
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture

@@ -330,7 +330,8 @@ impl Session {
 pub(super) fn refuse_what_cannot_fail(script: &str) {
     let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
     while let Some(line) = lines.next() {
-        let passed_over = line.starts_with("! ") && !line.contains("||") && lines.peek().is_some();
+        let passed_over =
+            line.contains("do ! ") || line.starts_with("! ") && !line.contains("||") && lines.peek().is_some();
         assert!(!passed_over, "this line cannot fail: {line}");
     }
 }

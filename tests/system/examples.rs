@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use crate::configuration::runtime;
 use crate::harness::Suite;
-use crate::on_both_suites;
+use crate::on_suites;
 use crate::package::{Built, Source, built, target, workshop};
 
-on_both_suites!(
-    flask_runs_as_its_own_user_and_answers_http,
-    uv_runs_from_usr_bin,
-    lintian_is_content_with_the_examples,
-    compression_xz_is_plain_to_lintian,
+on_suites!(
+    both: [flask_runs_as_its_own_user_and_answers_http, uv_runs_from_usr_bin, lintian_is_content_with_the_examples],
+    bookworm: [compression_xz_is_plain_to_lintian],
+    trixie: [],
 );
 
 pub fn notes(suite: Suite) -> Arc<Built> {
@@ -25,7 +24,7 @@ fn uv(suite: Suite) -> Arc<Built> {
 
 fn flask_runs_as_its_own_user_and_answers_http(suite: Suite) {
     let session = target(suite);
-    session.ok("for tool in gcc cc pip pip3; do ! command -v $tool; done");
+    session.ok("! command -v gcc && ! command -v cc && ! command -v pip && ! command -v pip3");
     session.install(&[runtime(suite).as_path(), notes(suite).deb()]);
     let service = session.as_user("notes");
     service.ok("notes init-db && notes add 'It runs'");
