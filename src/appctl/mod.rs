@@ -299,10 +299,10 @@ fn accept(setting: &Setting, text: &str, change: &mut Change) -> std::result::Re
             Diagnostic::error(format!("'{}' is made from '{from}'", setting.name)).hint(format!("set '{from}'"))
         );
     }
-    let value = setting
-        .parse(text)
-        .map_err(|reason| Diagnostic::error(format!("bad value of '{}': {reason}", setting.name)))
-        .map_err(|fault| fault.hint("nothing has been changed: give another value"))?;
+    let value = setting.parse(text).map_err(|reason| {
+        Diagnostic::error(format!("bad value of '{}': {reason}", setting.name))
+            .hint("nothing has been changed: give another value")
+    })?;
     let values = if setting.is_secret() { &mut change.secrets } else { &mut change.set };
     values.insert(setting.name.clone(), value.to_string());
     Ok(())

@@ -5,6 +5,7 @@
 //! started after that, because dpkg's own snippets or a person have restarted
 //! it, has read it already and is left alone; so is one that does not run.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -283,12 +284,13 @@ fn succeeded(program: &Program, ended: &Ended, action: Action, look: &str) -> Re
 
 /// Run a program of a service manager, with the whole environment.
 pub(super) fn run(machine: &Machine, words: &[&str]) -> Result<Ended> {
-    process::run(&Child {
-        words: words.iter().map(OsString::from).collect(),
-        environment: machine.environment.clone(),
-        directory: "/".into(),
-        limit: LIMIT,
-    })
+    run_within(LIMIT, machine.environment.clone(), words)
+}
+
+/// The same with another limit and environment.
+pub(super) fn run_within(limit: Duration, environment: BTreeMap<OsString, OsString>, words: &[&str]) -> Result<Ended> {
+    let words = words.iter().map(OsString::from).collect();
+    process::run(&Child { words, environment, directory: "/".into(), limit })
 }
 
 #[cfg(test)]

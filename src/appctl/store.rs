@@ -48,6 +48,13 @@ pub struct Unfinished {
     pub rest: BTreeSet<String>,
 }
 
+impl Unfinished {
+    /// Nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.run.is_empty() && self.rest.is_empty()
+    }
+}
+
 /// A package's state, locked.
 #[derive(Debug)]
 pub struct Store {
@@ -103,7 +110,7 @@ impl Store {
 
     /// Keep what is under way, or that nothing is.
     pub fn write_unfinished(&self, unfinished: &Unfinished) -> Result<()> {
-        if *unfinished == Unfinished::default() {
+        if unfinished.is_empty() {
             return self.directory.unlink(INTERRUPTED);
         }
         self.directory.replace(INTERRUPTED, &self.bytes(INTERRUPTED, unfinished)?, private())

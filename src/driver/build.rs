@@ -165,6 +165,32 @@ pub struct Built {
     pub manifest: Manifest,
 }
 
+impl Manifest {
+    /// Of a build that has come to nothing yet, and took so long.
+    fn of(request: &Request, tree: &Tree, seconds: BTreeMap<&'static str, f64>) -> Self {
+        Self {
+            schema: 1,
+            result: String::new(),
+            source: tree.changelog.source.clone(),
+            version: tree.changelog.version.clone(),
+            suite: request.suite.name.to_owned(),
+            architecture: request.architecture.clone(),
+            backend: request.backend.name(),
+            tree: tree.digest.clone(),
+            commit: tree.commit.clone(),
+            generation: String::new(),
+            layers: Vec::new(),
+            network: request.network,
+            command: Vec::new(),
+            environment: BTreeMap::new(),
+            started: now().saturating_sub(seconds.values().sum::<f64>() as u64),
+            seconds,
+            builder: env!("CARGO_PKG_VERSION"),
+            outputs: Vec::new(),
+        }
+    }
+}
+
 /// Name of the log among the results.
 pub const LOG: &str = "build.log";
 
@@ -225,36 +251,17 @@ fn beside(place: &Path, request: &Request, suffix: &str) -> PathBuf {
 fn unbuilt(context: &Context<'_>, request: &Request, tree: &Tree, place: &Path, began: Instant, error: Error) -> Error {
     let seconds = began.elapsed().as_secs_f64();
     let said: Vec<String> = error.diagnostics().iter().map(ToString::to_string).collect();
-    let manifest = Manifest {
-        schema: 1,
-        result: said.first().cloned().unwrap_or_default(),
-        source: tree.changelog.source.clone(),
-        version: tree.changelog.version.clone(),
-        suite: request.suite.name.to_owned(),
-        architecture: request.architecture.clone(),
-        backend: request.backend.name(),
-        tree: tree.digest.clone(),
-        commit: tree.commit.clone(),
-        generation: String::new(),
-        layers: Vec::new(),
-        network: request.network,
-        command: Vec::new(),
-        environment: BTreeMap::new(),
-        started: now().saturating_sub(seconds as u64),
-        seconds: [("prepare", seconds)].into(),
-        builder: env!("CARGO_PKG_VERSION"),
-        outputs: Vec::new(),
-    };
+    let result = said.first().cloned().unwrap_or_default();
+    let manifest = Manifest { result, ..Manifest::of(request, tree, [("prepare", seconds)].into()) };
     let failed = beside(place, request, "failed");
     let keep = || -> Result<()> {
-        // Of an earlier build there is a manifest, too, which is no longer true.
-        let log = failed.join(LOG);
-        let own = input::modified(&log).is_ok_and(|at| at.elapsed().is_ok_and(|age| age < began.elapsed()));
-        if !own {
+        // A log without a manifest is of what has just failed, others are of an earlier build.
+        let (log, note) = (failed.join(LOG), failed.join("manifest.json"));
+        if input::kind(&log)?.is_none() || input::kind(&note)?.is_some() {
             apply::remove(&failed)?;
             apply::write(&log, format!("{}\n", said.join("\n")).as_bytes(), 0o644)?;
         }
-        apply::write(&failed.join("manifest.json"), json(&manifest)?.as_bytes(), 0o644)
+        apply::write(&note, json(&manifest)?.as_bytes(), 0o644)
     };
     if let Err(other) = keep() {
         other.diagnostics().iter().for_each(|one| context.warn(one.clone()));
@@ -306,25 +313,15 @@ impl Build<'_> {
         let ended = process::contained(&process, &log, self.request.limit, &mut |line| task.line(line))?;
         drop(task);
         let outputs = if ended.success() { outputs(&part)? } else { Vec::new() };
+        let seconds = [("prepare", prepared), ("build", began.elapsed().as_secs_f64())].into();
         let mut manifest = Manifest {
-            schema: 1,
             result: if ended.success() { "built".to_owned() } else { ended.to_string() },
-            source: self.tree.changelog.source.clone(),
-            version: self.tree.changelog.version.clone(),
-            suite: self.request.suite.name.to_owned(),
-            architecture: self.request.architecture.clone(),
-            backend: self.request.backend.name(),
-            tree: self.tree.digest.clone(),
-            commit: self.tree.commit.clone(),
             generation: self.base.as_ref().map_or_else(|| "host".to_owned(), |base| base.generation.clone()),
             layers: self.base.as_ref().map(|base| base.names.clone()).unwrap_or_default(),
-            network: self.request.network,
             command,
             environment,
-            started: now().saturating_sub((prepared + began.elapsed().as_secs_f64()) as u64),
-            seconds: [("prepare", prepared), ("build", began.elapsed().as_secs_f64())].into(),
-            builder: env!("CARGO_PKG_VERSION"),
             outputs,
+            ..Manifest::of(self.request, self.tree, seconds)
         };
         let checked = if ended.success() { verify(&part) } else { Err(self.failure(&log, &ended)?) };
         match (&checked, &self.kept) {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::fs::{Kind, Root};
-use super::process::{Child, Ended};
+use super::process::Ended;
 use super::service::{self, Action, Outcome};
 use super::store::{Store, Unfinished};
 use super::{Ending, Machine, package, report};
@@ -154,7 +154,7 @@ impl<'a> Fleet<'a> {
     pub(super) fn is_stale(&self) -> bool {
         self.machine.in_maintainer_script
             || self.last.as_ref() != Some(&self.programs)
-            || *self.unfinished.borrow() != Unfinished::default()
+            || !self.unfinished.borrow().is_empty()
     }
 
     /// Stop what is no longer here, start what is new, restart what runs; once.
@@ -186,12 +186,7 @@ impl<'a> Fleet<'a> {
             let package = || OsString::from(&self.programs.package);
             environment.entry("DPKG_MAINTSCRIPT_PACKAGE".into()).or_insert_with(package);
         }
-        super::process::run(&Child {
-            words: words.iter().map(OsString::from).collect(),
-            environment,
-            directory: "/".into(),
-            limit: patience(&self.programs, self.last.as_ref()),
-        })
+        service::run_within(patience(&self.programs, self.last.as_ref()), environment, words)
     }
 
     /// What the last converge left, for the backends to compare with.

@@ -34,15 +34,11 @@ impl Fleet<'_> {
                 self.note_state(old, from, new, to)?;
             }
         }
-        if let Some(fragment) = last.fragment.as_ref().filter(|_| moved && !sections.is_empty()) {
+        match last.fragment.as_ref().filter(|_| moved && !sections.is_empty()) {
             // A move back must not find what has been said since.
-            let stays = self.of(&self.programs, Backend::Supervisord);
-            let known: BTreeSet<String> =
-                stays.iter().filter_map(|service| Some(service.supervisord.as_ref()?.section.clone())).collect();
-            let now = self.disabled(fragment)?;
-            self.write_disabled(fragment, &now.intersection(&known).cloned().collect())?;
+            Some(fragment) => self.prune_disabled(fragment),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether an administrator has disabled it, where it was.

@@ -345,7 +345,7 @@ impl Fleet<'_> {
     fn warn_of_namesakes(&self, fragment: &Fragment, services: &[&Service]) -> Result<()> {
         let root = &self.machine.root;
         let mut own: BTreeSet<String> = groups(services).iter().map(|group| format!("group:{group}")).collect();
-        own.extend(services.iter().filter_map(|service| Some(service.supervisord.as_ref()?.section.clone())));
+        own.extend(sections_of(services));
         let Some((directory, _)) = fragment.link.rsplit_once('/') else { return Ok(()) };
         let others = root.names(directory)?.unwrap_or_default();
         for path in others.iter().filter(|name| name.ends_with(".conf")).map(|name| format!("{directory}/{name}")) {
@@ -382,14 +382,9 @@ impl Fleet<'_> {
     }
 
     /// A section of a program that is gone would stop every update: it has no command.
-    fn prune_disabled(&self, fragment: &Fragment) -> Result<()> {
+    pub(super) fn prune_disabled(&self, fragment: &Fragment) -> Result<()> {
         let sections = self.disabled(fragment)?;
-        let services = self.of(&self.programs, Backend::Supervisord);
-        let known: BTreeSet<String> = services
-            .iter()
-            .filter_map(|service| service.supervisord.as_ref())
-            .map(|group| group.section.clone())
-            .collect();
+        let known = sections_of(&self.of(&self.programs, Backend::Supervisord));
         self.write_disabled(fragment, &sections.intersection(&known).cloned().collect())
     }
 
@@ -504,6 +499,10 @@ fn group_of(service: &Service) -> Option<&str> {
 
 fn groups(services: &[&Service]) -> BTreeSet<String> {
     services.iter().filter_map(|service| group_of(service)).map(str::to_owned).collect()
+}
+
+fn sections_of(services: &[&Service]) -> BTreeSet<String> {
+    services.iter().filter_map(|service| Some(service.supervisord.as_ref()?.section.clone())).collect()
 }
 
 /// supervisord shows a process called as its group by that name alone.

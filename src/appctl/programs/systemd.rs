@@ -280,7 +280,11 @@ impl Fleet<'_> {
     }
 
     fn systemctl(&self, verb: &str, units: &[String]) -> Result<crate::appctl::process::Ended> {
-        self.run(&words(None, verb, units))
+        let root = &self.machine.root;
+        // enable and disable can be done to another root as well.
+        let elsewhere = (!root.is_machine()).then(|| format!("--root={}", root.path().display()));
+        let words = ["systemctl"].into_iter().chain(elsewhere.as_deref()).chain([verb, "--"]);
+        self.run(&words.chain(units.iter().map(String::as_str)).collect::<Vec<_>>())
     }
 
     /// What policy-rc.d(8) says of these units; it binds maintainer scripts alone.
@@ -347,10 +351,7 @@ impl Fleet<'_> {
             Verb::Start | Verb::Restart => ("start", Action::Started),
         };
         if matches!(verb, Verb::Enable | Verb::Disable) {
-            let root = &self.machine.root;
-            let elsewhere = (!root.is_machine()).then(|| format!("--root={}", root.path().display()));
-            let ended = self.run(&words(elsewhere.as_deref(), word, &units.enable))?;
-            let fault = (!ended.is_success()).then(|| failed(&units.unit, word, &ended.output));
+            let fault = self.do_all(word, &units.enable)?;
             if fault.is_some() || verb == Verb::Enable {
                 return Ok(vec![self.outcome(service, &units.unit, action, fault)]);
             }
@@ -388,12 +389,6 @@ impl Fleet<'_> {
         }
         Ok(rows)
     }
-}
-
-/// systemctl's own.
-fn words<'w>(option: Option<&'w str>, verb: &'w str, units: &'w [String]) -> Vec<&'w str> {
-    let head = ["systemctl"].into_iter().chain(option).chain([verb, "--"]);
-    head.chain(units.iter().map(String::as_str)).collect()
 }
 
 /// `active`, `activating (auto-restart)`, `inactive, disabled`.

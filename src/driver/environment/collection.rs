@@ -1,0 +1,135 @@
+//! What there is of environments, and the end of it: `env list`, `remove`, `gc`.
+//!
+//! What a session holds stays.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::apply;
+use crate::driver::hold::{Held, Workroom};
+use crate::error::{Diagnostic, Error, Result};
+use crate::input;
+use crate::plan::Process;
+
+use super::{Environments, Generation, Note, Recipe, now, owner, read};
+
+/// A row of `env list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// `trixie/amd64`.
+    pub environment: String,
+    /// What it is for.
+    pub purpose: String,
+    /// Its id.
+    pub id: String,
+    /// Seconds since it was made.
+    pub age: u64,
+    /// Bytes on disk.
+    pub size: u64,
+    /// Whether sessions started now stand on it.
+    pub current: bool,
+}
+
+impl Environments<'_> {
+    /// Every generation and layer.
+    pub fn list(&self) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        let mut of_generation = BTreeMap::new();
+        for recipe in self.recipes()? {
+            let home = self.home(&recipe.suite, &recipe.architecture);
+            let latest = input::text(&home.join("latest"))?.unwrap_or_default().trim().to_owned();
+            for name in input::names(&home.join("generations"))? {
+                let place = home.join("generations").join(&name);
+                let Some(generation) = read::<Generation>(&place.join("generation.json"))? else { continue };
+                let environment = format!("{}/{}", recipe.suite, recipe.architecture);
+                let current = generation.id == latest;
+                of_generation.insert(generation.id.clone(), (environment.clone(), current));
+                let purpose = format!("minimal system, {} packages", generation.packages);
+                let age = now().saturating_sub(generation.created);
+                rows.push(Row { environment, purpose, id: generation.id, age, size: self.size(&place)?, current });
+            }
+        }
+        for name in input::names(&self.root.join("layers"))? {
+            let place = self.root.join("layers").join(&name);
+            let Some(note) = read::<Note>(&place.join("layer.json"))? else { continue };
+            let gone = ("none".to_owned(), false);
+            let (environment, current) = of_generation.get(&note.generation).cloned().unwrap_or(gone);
+            let age = now().saturating_sub(note.created);
+            let id = name.to_string_lossy().into_owned();
+            rows.push(Row { environment, purpose: note.purpose, id, age, size: self.size(&place)?, current });
+        }
+        rows.sort_by(|a, b| (&a.environment, &a.purpose, &a.id).cmp(&(&b.environment, &b.purpose, &b.id)));
+        Ok(rows)
+    }
+
+    fn recipes(&self) -> Result<Vec<Recipe>> {
+        let names = input::names(&self.root)?;
+        names.iter().filter_map(|name| read(&self.root.join(name).join("recipe.json")).transpose()).collect()
+    }
+
+    fn size(&self, path: &Path) -> Result<u64> {
+        let words = ["-s".into(), "-B1".into(), "--".into(), path.as_os_str().to_owned()];
+        let output = self.context.output("du", Process::new::<std::ffi::OsString>("du", words))?;
+        let text = String::from_utf8_lossy(&output).into_owned();
+        Ok(text.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default())
+    }
+
+    /// Remove an environment with all that stands on it.
+    pub fn remove(&self, suite: &str, architecture: &str) -> Result<()> {
+        self.recipe(suite, architecture)?;
+        let home = self.home(suite, architecture);
+        let mut locks = Vec::new();
+        for name in input::names(&home.join("generations"))? {
+            let name = name.to_string_lossy().into_owned();
+            let lock = Held::alone(&self.locks().join(&name), &owner("removes it"))?;
+            locks.push(lock.map_err(|_| {
+                Error::Locked(
+                    Diagnostic::error(format!("{suite}/{architecture} is in use")).hint("wait for its sessions to end"),
+                )
+            })?);
+        }
+        self.discard(&home)?;
+        self.collect(u64::MAX).map(|_| ())
+    }
+
+    /// Remove generations that are not the latest, layers of generations that are
+    /// gone or no longer the latest, and layers not used for `keep` seconds. What
+    /// a session holds stays. Returns how many were removed.
+    pub fn collect(&self, keep: u64) -> Result<usize> {
+        let mut removed = 0;
+        for row in self.list()? {
+            let layer = self.root.join("layers").join(&row.id);
+            let is_layer = input::kind(&layer)?.is_some();
+            let path = if is_layer { layer } else { self.home_of(&row.environment).join("generations").join(&row.id) };
+            let unused = is_layer && age(&path.join("layer.json"))? > keep;
+            if row.current && !unused {
+                continue;
+            }
+            if let Ok(_held) = Held::alone(&self.locks().join(&row.id), &owner("removes it"))? {
+                self.discard(&path)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn home_of(&self, environment: &str) -> PathBuf {
+        self.root.join(environment.replace('/', "-"))
+    }
+
+    /// Out of the way at once, then removed; never into another file system.
+    fn discard(&self, path: &Path) -> Result<()> {
+        let work = Workroom::new(&self.root.join("work"))?;
+        apply::rename(path, &work.path().join("gone"))?;
+        let words = ["-rf", "--one-file-system", "--", "gone"];
+        self.context.output("rm", Process::new("rm", words).directory(work.path())).map(|_| ())
+    }
+}
+
+fn age(path: &Path) -> Result<u64> {
+    let modified = input::modified(path)?;
+    Ok(SystemTime::now().duration_since(modified).map_or(0, |time| time.as_secs()))
+}
