@@ -8,7 +8,15 @@ shift
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/deb-build-app.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-mkdir "$work/source"
+# Held as long as anything of this run lives: what a killed run has left is free.
+exec 9<"$work"
+flock 9
+for old in "${work%.*}".??????; do
+    if [ -d "$old" ] && [ ! -L "$old" ] && [ -O "$old" ] && [ -n "$(find "$old" -maxdepth 0 -mmin +0.1)" ]; then
+        ! flock -n "$old" true || rm -rf "$old"
+    fi
+done
+mkdir "$work/source" "$work/home"
 tar -c --exclude-vcs --exclude=./target --exclude=./debian/wheelhouse . | tar -x --no-same-owner -C "$work/source"
 cat >"$work/lines"
 if [ "$(id -u)" = 0 ]; then
@@ -17,11 +25,13 @@ if [ "$(id -u)" = 0 ]; then
     # uv may lie where only root can reach it.
     cp "$(command -v "$uv")" "$work/uv"
     uv=$work/uv
-    chown -R nobody: "$work"
-    export HOME="$work" UV_CACHE_DIR="$work/cache" PATH=/usr/local/bin:/usr/bin:/bin
+    chmod 755 "$work"
+    chown -R nobody: "$work/source" "$work/home"
+    export HOME="$work/home" UV_CACHE_DIR="$work/home/cache" PATH=/usr/local/bin:/usr/bin:/bin
     set -- setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs "$uv" "$@"
 else
-    set -- "$uv" "$@"
+    # Whoever kills the driver means this, too.
+    set -- setpriv --pdeathsig KILL "$uv" "$@"
 fi
 cd "$work/source"
 "$@" <"$work/lines" >&2

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::apply;
 use crate::debian::environment::Environment;
 use crate::error::{Diagnostic, Error, Result};
+use crate::input;
 use crate::plan::Process;
 
 /// Something worth telling while a command runs.
@@ -29,7 +30,7 @@ pub enum Event {
 
 /// Whether root is only that of a user namespace (user_namespaces(7)).
 pub fn is_rootless() -> bool {
-    let map = crate::input::text(Path::new("/proc/self/uid_map")).ok().flatten().unwrap_or_default();
+    let map = input::text(Path::new("/proc/self/uid_map")).ok().flatten().unwrap_or_default();
     let words: Vec<&str> = map.split_whitespace().collect();
     words != ["0", "0", "4294967295"]
 }
@@ -126,7 +127,18 @@ impl Context<'_> {
     /// Run a program of the host; that it fails is for the caller to judge.
     pub fn attempt(&self, mut process: Process) -> Result<apply::Output> {
         process.environment = self.children();
-        apply::capture(&process).map_err(|error| self.missing(&process, error))
+        self.find(&process)?;
+        apply::capture(&super::process::bound(process))
+    }
+
+    /// Fail where a program is not installed; [`super::process::bound`] would say it in other words.
+    fn find(&self, process: &Process) -> Result<()> {
+        let path = process.environment.get(OsStr::new("PATH")).cloned().unwrap_or_default();
+        let program = Path::new(&process.program);
+        if std::env::split_paths(&path).any(|place| input::is_file(&place.join(program))) {
+            return Ok(());
+        }
+        Err(self.missing(process, Error::io("run", program, &nix::errno::Errno::ENOENT.into())))
     }
 
     /// An error at starting a program, with the package that has it.

@@ -17,6 +17,7 @@ use crate::plan::Process;
 use super::archive;
 use super::context::Context;
 use super::git::{Repository, Wanted};
+use super::hold::Workroom;
 use super::source::{self, Changelog, Compression};
 
 /// What is asked for.
@@ -266,19 +267,15 @@ fn verify(context: &Context<'_>, request: &Request, bytes: &[u8], signature: &st
             Diagnostic::error("--signature needs --keyring").hint("debian/upstream/signing-key.asc is usual"),
         ));
     };
-    let work = context.cache()?.join(format!("verify-{}", std::process::id()));
-    let result = (|| {
-        let key = input::bytes(&context.path(keyring))?
-            .ok_or_else(|| Error::failed(format!("there is no keyring {}", keyring.display())))?;
-        let key = if key.starts_with(b"-----BEGIN") { dearmour(context, key)? } else { key };
-        apply::write(&work.join("keyring.gpg"), &key, 0o600)?;
-        apply::write(&work.join("signature"), &read(context, signature)?, 0o600)?;
-        apply::write(&work.join("data"), bytes, 0o600)?;
-        let words = ["--status-fd", "1", "--keyring", "./keyring.gpg", "signature", "data"];
-        context.attempt(Process::new("gpgv", words).directory(&work))
-    })();
-    apply::remove(&work)?;
-    let output = result?;
+    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let key = input::bytes(&context.path(keyring))?
+        .ok_or_else(|| Error::failed(format!("there is no keyring {}", keyring.display())))?;
+    let key = if key.starts_with(b"-----BEGIN") { dearmour(context, key)? } else { key };
+    apply::write(&work.path().join("keyring.gpg"), &key, 0o600)?;
+    apply::write(&work.path().join("signature"), &read(context, signature)?, 0o600)?;
+    apply::write(&work.path().join("data"), bytes, 0o600)?;
+    let words = ["--status-fd", "1", "--keyring", "./keyring.gpg", "signature", "data"];
+    let output = context.attempt(Process::new("gpgv", words).directory(work.path()))?;
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
     match words.lines().find_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG ")?.split(' ').next()) {
         Some(key) if output.success => Ok(format!("good {key}")),

@@ -60,6 +60,24 @@ pub const CONTAINED: [&str; 9] = [
     "--kill-child=KILL",
 ];
 
+/// A short-lived program of the host so that it does not outlive the driver: killed
+/// with it, and where root can make a process namespace, all that it has started, too.
+pub fn bound(process: Process) -> Process {
+    static NAMESPACES: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    // Root of a container may not make any.
+    let possible = || {
+        let tried = Command::new("unshare").args(["--pid", "--fork", "true"]).stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
+    };
+    let whole: &[&str] = if *NAMESPACES.get_or_init(possible) { &HELPER } else { &HELPER[..3] };
+    let words = whole.iter().map(OsString::from).chain([process.program]).chain(process.arguments);
+    let (program, arguments) = (whole[0].into(), words.skip(1).collect());
+    Process { program, arguments, ..process }
+}
+
+/// Words to put before such a program: the second half makes a namespace.
+const HELPER: [&str; 7] = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL"];
+
 /// Run a child in a process namespace of its own; `log` gets what it prints, and
 /// `line` each line. Its standard input is a pipe that closes when the driver dies.
 pub fn contained(process: &Process, log: &Path, limit: Option<Duration>, line: &mut dyn FnMut(&str)) -> Result<Ended> {
