@@ -241,8 +241,8 @@ pub struct Vendor {
     /// Write an orig component tarball beside the source directory, not debian/wheelhouse
     #[arg(long)]
     pub component: bool,
-    /// Change nothing; fail where files are stale, missing, altered or yanked
-    #[arg(long, conflicts_with = "component")]
+    /// Change nothing; fail where files are stale, missing, altered or yanked: those of debian/wheelhouse, else or with --component those of the tarball
+    #[arg(long)]
     pub check: bool,
 }
 

@@ -115,9 +115,10 @@ impl<'a> Environments<'a> {
         self.root.join(format!("{suite}-{architecture}"))
     }
 
-    /// Make an environment; `debs` are package files to install into it.
-    pub fn create(&self, mut recipe: Recipe, debs: &[PathBuf]) -> Result<Generation> {
+    /// Make an environment; `debs` are package files to install into it. Its generation, and whether that is another one than before.
+    pub fn create(&self, mut recipe: Recipe, debs: &[PathBuf]) -> Result<(Generation, bool)> {
         let home = self.home(&recipe.suite, &recipe.architecture);
+        let before = input::text(&home.join("latest"))?.unwrap_or_default();
         for path in self.package_files(debs)? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             self.take(&home, name, &path, &mut recipe)?;
@@ -131,7 +132,8 @@ impl<'a> Environments<'a> {
         apply::write(&home.join("recipe.json"), json(&recipe)?.as_bytes(), 0o644)?;
         let generation = self.generate(&recipe)?;
         self.tools(&recipe.suite, &recipe.architecture)?;
-        Ok(generation)
+        let changed = generation.id != before.trim();
+        Ok((generation, changed))
     }
 
     /// Package files, those of directories included.
@@ -194,13 +196,14 @@ impl<'a> Environments<'a> {
         Ok((inputs, vec![Bind { from, to: "/run/debs".into(), writable: false }]))
     }
 
-    /// Make the newest generation of an environment; `None` where nothing has changed.
-    pub fn update(&self, suite: &str, architecture: &str) -> Result<Option<Generation>> {
+    /// The newest generation of an environment, made now, and whether that is another one than before.
+    pub fn update(&self, suite: &str, architecture: &str) -> Result<(Generation, bool)> {
         let recipe = self.recipe(suite, architecture)?;
         let before = self.latest(suite, architecture)?.id;
         let generation = self.generate(&recipe)?;
         self.tools(suite, architecture)?;
-        Ok((generation.id != before).then_some(generation))
+        let changed = generation.id != before;
+        Ok((generation, changed))
     }
 
     fn recipe(&self, suite: &str, architecture: &str) -> Result<Recipe> {
@@ -227,7 +230,6 @@ impl<'a> Environments<'a> {
         let home = self.home(&recipe.suite, &recipe.architecture);
         let _one_at_a_time = Held::wait(&home.join("lock"), &owner("makes a generation"))?;
         let work = Workroom::new(&home.join("work"))?;
-        self.context.say(format!("making {}/{}: this takes a minute or so", recipe.suite, recipe.architecture));
         let (sources, options) = (work.path().join("sources.list"), work.path().join("apt.conf"));
         apply::write(&sources, recipe.sources.as_bytes(), 0o644)?;
         apply::write(&options, self.apt_options()?.as_bytes(), 0o644)?;
@@ -244,7 +246,11 @@ impl<'a> Environments<'a> {
         let mut command = Process::new("sh", ["-euc", BOOTSTRAP, "bootstrap"]);
         command.arguments.extend(words.iter().map(|word| word.as_os_str().to_owned()));
         command.environment = self.context.children();
-        self.contained("making the system", &command, &work.path().join("log"))?;
+        self.contained(
+            &format!("making {}/{}", recipe.suite, recipe.architecture),
+            &command,
+            &work.path().join("log"),
+        )?;
         let packages = input::text(&work.path().join("packages"))?.unwrap_or_default();
         let id = digest([json(recipe)?.as_str(), &packages])[..12].to_owned();
         let generation = Generation { id: id.clone(), created: now(), packages: packages.lines().count() };
@@ -408,7 +414,6 @@ impl<'a> Environments<'a> {
     }
 
     fn make_layer(&self, base: &Base, purpose: &str, place: &Path, step: Step, binds: Vec<Bind>) -> Result<()> {
-        self.context.say(format!("installing what {purpose} needs"));
         let work = Workroom::new(&self.root.join("layers/work"))?;
         let top = work.path().join("layer");
         apply::directory(&top)?;
@@ -431,7 +436,9 @@ impl<'a> Environments<'a> {
     }
 
     fn contained(&self, what: &str, command: &Process, log: &Path) -> Result<()> {
-        let ended = process::contained(command, log, Some(Duration::from_secs(3600)), &mut |_| {})?;
+        let task = self.context.begin(what);
+        let ended = process::contained(command, log, Some(Duration::from_secs(3600)), &mut |line| task.line(line))?;
+        drop(task);
         if ended.success() {
             return Ok(());
         }
@@ -452,7 +459,6 @@ impl<'a> Environments<'a> {
             apply::touch(&path)?;
             return Ok(path);
         }
-        self.context.say("packing the environment");
         let work = Workroom::new(&self.root.join("archives/work"))?;
         let out = work.path().join("out");
         apply::directory(&out)?;

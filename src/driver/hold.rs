@@ -4,6 +4,7 @@
 //! Owns every lock and who is said to hold it. A lock file is never removed
 //! while it may be held.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::apply;
 use crate::error::{Error, Result};
+use crate::input::Kind;
 
 /// A lock; it ends with this value.
 #[derive(Debug)]
@@ -80,6 +82,38 @@ fn take(path: &Path, how: FlockArg) -> Result<std::result::Result<Held, File>> {
     }
 }
 
+/// Who has a lock's file open, `process 7 (deb-build-app build)` each: all that hold it, alone or
+/// together. Of other users' processes only root learns (proc(5), fd).
+pub fn users(path: &Path) -> Result<Vec<String>> {
+    use std::os::fd::AsRawFd;
+    let file = File::open(path).map_err(|error| Error::io("open", path, &error))?;
+    let descriptor = Path::new("/proc/self/fd").join(file.as_raw_fd().to_string());
+    // As the kernel names it, whatever links lead there.
+    let path = match crate::input::kind(&descriptor)? {
+        Some(Kind::Link(path)) => path,
+        _ => path.to_owned(),
+    };
+    let mut users = Vec::new();
+    let own = std::process::id().to_string();
+    let processes = crate::input::names(Path::new("/proc"))?;
+    for pid in processes.iter().filter_map(|name| name.to_str()).filter(|name| *name != own) {
+        if !pid.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let process = Path::new("/proc").join(pid);
+        // It may end at any moment, and it may be another user's.
+        let descriptors = crate::input::names(&process.join("fd")).unwrap_or_default();
+        let is_open = |name: &OsString| matches!(crate::input::kind(&process.join("fd").join(name)), Ok(Some(Kind::Link(to))) if to == path);
+        if descriptors.iter().any(is_open) {
+            let words = crate::input::bytes(&process.join("cmdline")).ok().flatten().unwrap_or_default();
+            let words = String::from_utf8_lossy(&words).trim_end_matches('\0').replace('\0', " ");
+            let words = words.rsplit_once("deb-build-app ").map_or(words.as_str(), |(_, words)| words);
+            users.push(format!("process {pid} (deb-build-app {})", words.chars().take(60).collect::<String>()));
+        }
+    }
+    Ok(users)
+}
+
 /// A directory of this run's own. It goes with this value; what a killed run
 /// left is removed by the next one.
 #[derive(Debug)]
@@ -146,6 +180,16 @@ mod tests {
         assert_eq!(Held::alone(&path, "process 8").unwrap().unwrap_err(), "process 7");
         drop(first);
         assert!(Held::alone(&path, "process 8").unwrap().is_ok());
+        // Together: nobody has signed, and the kernel knows who has it open.
+        let mut other = std::process::Command::new("sh");
+        let mut other = other.args(["-c", "exec 9<\"$1\"; flock -s 9; echo held; cat", "sh"]).arg(&path);
+        other = other.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut other = other.spawn().unwrap();
+        other.stdout.take().unwrap().read_exact(&mut [0; 5]).unwrap();
+        let users = users(&path).unwrap();
+        assert!(users.iter().any(|user| user.starts_with(&format!("process {} (", other.id()))), "{users:?}");
+        drop(other.stdin.take());
+        other.wait().unwrap();
     }
 
     #[test]

@@ -169,6 +169,7 @@ pub fn resolve(
 ) -> Result<String> {
     let python = python_of(suites);
     let digest = inputs.digest(root, &python)?;
+    let _task = context.begin(format!("resolving for python {python} and newer"));
     let ran = context.attempt(inputs.process(root, &python, upgrade, more))?;
     if !ran.success {
         let words = last_words(&ran.stderr);
@@ -199,7 +200,6 @@ pub fn lock(
         stale(root, &inputs, suites)?.map_or(Ok(()), |fault| Err(Error::from(fault)))?;
         return Ok(path);
     }
-    context.say(format!("resolving for python {} and newer", python_of(suites)));
     let text = resolve(context, root, &inputs, suites, upgrade, &BTreeSet::new())?;
     apply::write(&path, text.as_bytes(), 0o644)?;
     Ok(path)

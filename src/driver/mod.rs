@@ -22,6 +22,7 @@ pub mod kept;
 pub mod lock;
 pub mod new;
 pub mod process;
+pub mod report;
 pub mod screen;
 pub mod session;
 pub mod shell;

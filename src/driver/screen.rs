@@ -61,7 +61,9 @@ impl Screen {
 
     fn line(&self, task: &str, text: &str) {
         if self.verbose {
-            let name = task.split_once(": ").map_or("build", |(_, name)| name);
+            // `checking: lintian` is lintian's, `building notes 1.0` is all of the build.
+            let first = task.split(' ').next().unwrap_or_default();
+            let name = task.split_once(": ").map_or(first, |(_, name)| name);
             self.printer.note(&format!("{name}: {text}"));
         }
         if let Some(bar) = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(task) {

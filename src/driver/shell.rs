@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::debian::environment::Environment;
-use crate::error::{Error, Result};
+use crate::error::{Diagnostic, Error, Result, Severity};
 use crate::message::Printer;
 
 use super::backend::Backend;
@@ -22,7 +22,7 @@ use super::environment::{Environments, Recipe, Row};
 use super::git::Wanted;
 use super::screen::Screen;
 use super::target::Suite;
-use super::{build, check, fetch, lock, new, session, shell_session, source, vendor};
+use super::{build, check, fetch, lock, new, report, session, shell_session, source, vendor};
 
 /// Name in messages.
 const TOOL: &str = "deb-build-app";
@@ -115,14 +115,19 @@ fn run(context: &Context<'_>, command: Command, json: bool) -> Result<Said> {
     let text = match command {
         Command::Build(options) => return built(context, options, json),
         Command::Check(options) => return checked(context, options, json),
-        Command::New(options) => begun(context, &options),
+        Command::New(options) => begun(context, &options, json),
         Command::Fetch(options) => fetched(context, options, json),
         Command::Lock(options) => {
             let suites = suites(&options.suites)?;
             let path = lock::lock(context, &suites, &options.suites.indexes, options.upgrade, options.check)?;
-            Ok(format!("{}\n", path.display()))
+            let names = suites.iter().map(|suite| suite.name).collect();
+            if json { fetch::json(&report::Written::new(&path, names)) } else { Ok(format!("{}\n", path.display())) }
         }
-        Command::Vendor(options) => vendored(context, options, json),
+        Command::Vendor(options) => return vendored(context, options, json),
+        Command::Env(Env::Shell(_)) if json => {
+            let fault = Diagnostic::error("env shell prints what its command prints, which is no JSON of ours");
+            Err(Error::Usage(fault.hint("leave --json out")))
+        }
         Command::Env(Env::Shell(options)) => opened(context, &options),
         Command::Env(command) => environments(context, command, json),
     };
@@ -221,28 +226,38 @@ fn environments(context: &Context<'_>, command: Env, json: bool) -> Result<Strin
             let (suite, architecture) = which(context, &options.which)?;
             let sources = all.sources(&suite, options.mirror.as_deref())?;
             let from = options.from.map(|from| context.path(&from));
-            let recipe =
-                Recipe { suite, architecture, sources, from, include: options.include, debs: Default::default() };
-            let generation = all.create(recipe, &options.debs)?;
-            Ok(format!("{}\n", generation.id))
+            let include = options.include;
+            let (one, other) = (suite.clone(), architecture.clone());
+            let recipe = Recipe { suite, architecture, sources, from, include, debs: Default::default() };
+            let (generation, changed) = all.create(recipe, &options.debs)?;
+            match json {
+                true => fetch::json(&report::Made::new(&one, &other, &generation, changed)),
+                false => Ok(format!("{}\n", generation.id)),
+            }
         }
         Env::Update(one) => {
             let (suite, architecture) = which(context, &one)?;
-            match all.update(&suite, &architecture)? {
-                Some(generation) => Ok(format!("{}\n", generation.id)),
-                None => {
-                    context.say("nothing has changed");
-                    Ok(String::new())
-                }
+            let (generation, changed) = all.update(&suite, &architecture)?;
+            if json {
+                return fetch::json(&report::Made::new(&suite, &architecture, &generation, changed));
             }
+            if changed {
+                return Ok(format!("{}\n", generation.id));
+            }
+            context.say("nothing has changed");
+            Ok(String::new())
         }
         Env::Remove(one) => {
             let (suite, architecture) = which(context, &one)?;
-            all.remove(&suite, &architecture).map(|()| String::new())
+            let removed = all.remove(&suite, &architecture)?;
+            if json { fetch::json(&report::Removed::new(&removed)) } else { Ok(String::new()) }
         }
         Env::Gc(options) => {
             let removed = all.collect(options.keep_days * 24 * 3600)?;
-            context.say(format!("{removed} removed"));
+            if json {
+                return fetch::json(&report::Removed::new(&removed));
+            }
+            context.say(format!("{} removed", removed.len()));
             Ok(String::new())
         }
         Env::List => {
@@ -276,7 +291,7 @@ fn suites(options: &Suites) -> Result<Vec<Suite>> {
     names.iter().map(|name| Suite::named(name)).collect()
 }
 
-fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<String> {
+fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<Said> {
     let mut architectures = options.architectures;
     if architectures.is_empty() {
         architectures.push(context.architecture()?);
@@ -285,20 +300,25 @@ fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<String
     let request =
         vendor::Request { suites, architectures, indexes: options.suites.indexes, component: options.component };
     if options.check {
-        vendor::check(context, &request)?;
-        return Ok(String::new());
+        let (path, faults) = vendor::check(context, &request)?;
+        let text = if json { fetch::json(&report::Faults::new(&path, &faults))? } else { String::new() };
+        let bad = faults.iter().any(|fault| fault.severity == Severity::Error);
+        return Ok(Said { text, then: if bad { Err(Error::Failed(faults)) } else { Ok(()) } });
     }
     let outcome = vendor::vendor(context, &request)?;
     if json {
-        return fetch::json(&outcome);
+        return fetch::json(&outcome).map(Said::from);
     }
     context.say(format!("{} files", outcome.files.len()));
-    Ok(format!("{}\n", outcome.path.display()))
+    Ok(format!("{}\n", outcome.path.display()).into())
 }
 
-fn begun(context: &Context<'_>, options: &New) -> Result<String> {
+fn begun(context: &Context<'_>, options: &New, json: bool) -> Result<String> {
     let mut text = String::new();
     let outcome = new::new(context, options.name.as_deref(), options.dry_run)?;
+    if json {
+        return fetch::json(&report::New::new(&outcome, options.dry_run));
+    }
     for file in outcome.files {
         text.push_str(&format!("{}: {}\n", file.path.display(), file.why));
         if options.dry_run {

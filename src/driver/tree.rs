@@ -63,6 +63,7 @@ pub fn copy(
     let (control, changelog) = describe(&path)?;
     let tree = Tree { digest: String::new(), path, origs, control, changelog, commit };
     tree.find_origs(context, directory, wanted, allow_dirty)?;
+    tree.unpack_components(context, work)?;
     Ok(Tree { digest: tree_digest(&tree.path)?, ..tree })
 }
 
@@ -220,6 +221,33 @@ impl Tree {
             let fetched = fetch::fetch(context, &request)?;
             let note = format!("{}.json", fetched.provenance.file);
             apply::remove(&self.origs.join(note))?;
+        }
+        Ok(())
+    }
+
+    /// Component tarballs whose directory the tree lacks, as dpkg-source(1) unpacks them.
+    fn unpack_components(&self, context: &Context<'_>, work: &Path) -> Result<()> {
+        let beginning = format!("{}_{}.orig-", self.changelog.source, self.changelog.upstream());
+        for name in input::names(&self.origs)? {
+            let Some(name) = name.to_str() else { continue };
+            let Some((component, _)) = name.strip_prefix(&beginning).and_then(|rest| rest.split_once(".tar.")) else {
+                continue;
+            };
+            let (unpacked, place) = (work.join("component"), self.path.join(component));
+            if name.ends_with(".asc") || input::kind(&place)?.is_some() {
+                continue;
+            }
+            apply::directory(&unpacked)?;
+            let words = ["--no-same-owner".into(), "-xf".into(), self.origs.join(name).into_os_string()];
+            let process = Process::new::<std::ffi::OsString>("tar", words).directory(&unpacked);
+            context.output(&format!("unpacking {name}"), process)?;
+            // A directory that all of it is in is left out.
+            let inside = input::names(&unpacked)?;
+            match inside.as_slice() {
+                [one] if input::is_directory(&unpacked.join(one)) => apply::rename(&unpacked.join(one), &place)?,
+                _ => apply::rename(&unpacked, &place)?,
+            }
+            apply::remove(&unpacked)?;
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ use crate::plan::Process;
 
 use super::archive;
 use super::context::Context;
+use super::hold::Workroom;
 use super::index::{self, Offer};
 use super::inspect::{hooks, native};
 use super::lock::{self, Inputs, LOCK};
@@ -117,11 +118,17 @@ pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
     Ok(Outcome { schema: 1, path, files: files.into_values().collect() })
 }
 
-/// Every fault of the wheelhouse that is there: what is stale, missing, superfluous, altered, yanked.
-pub fn check(context: &Context<'_>, request: &Request) -> Result<()> {
+/// What is there, the wheelhouse or the component tarball, and its every fault: what is stale,
+/// missing, superfluous, altered, yanked.
+pub fn check(context: &Context<'_>, request: &Request) -> Result<(PathBuf, Vec<Diagnostic>)> {
     let root = context.directory.clone();
     let inputs = lock::inputs(&root, &request.indexes)?;
-    let again = "fill it anew: deb-build-app vendor";
+    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let place = place(context, request, &root, work.path())?;
+    let Place { path, files: directory, name: place } = &place;
+    let tarball = directory.starts_with(work.path());
+    let again =
+        if tarball { "make it anew: deb-build-app vendor --component" } else { "fill it anew: deb-build-app vendor" };
     let mut faults = Vec::new();
     faults.extend(lock::stale(&root, &inputs, &request.suites)?);
     let targets = targets(request)?;
@@ -129,22 +136,19 @@ pub fn check(context: &Context<'_>, request: &Request) -> Result<()> {
     let pages = Pages::of(context, &inputs, &pins)?;
     let wanted = select(&root, &inputs, &targets, &pages)?;
     for (name, file) in &wanted {
-        let path = root.join(WHEELHOUSE).join(name);
+        let path = directory.join(name);
         if input::kind(&path)?.is_none() {
             let targets = file.targets.iter().cloned().collect::<Vec<_>>().join(", ");
-            faults.push(Diagnostic::error(format!("{name} is not in {WHEELHOUSE}, for {targets}")).hint(again));
+            faults.push(Diagnostic::error(format!("{name} is not in {place}, for {targets}")).hint(again));
         } else if hex(&input::digest(&path)?) != file.sha256 {
-            faults.push(
-                Diagnostic::error(format!("{WHEELHOUSE}/{name} is not the file that the lock means")).hint(again),
-            );
+            faults.push(Diagnostic::error(format!("{place}/{name} is not the file that the lock means")).hint(again));
         }
     }
-    for name in input::names(&root.join(WHEELHOUSE))? {
+    for name in input::names(directory)? {
         let name = name.to_string_lossy().into_owned();
         if !wanted.contains_key(&name) {
-            faults.push(
-                Diagnostic::error(format!("{WHEELHOUSE}/{name} is stale: the lock does not ask for it")).hint(again),
-            );
+            faults
+                .push(Diagnostic::error(format!("{place}/{name} is stale: the lock does not ask for it")).hint(again));
         }
     }
     for offer in pages.all().filter(|offer| wanted.contains_key(&offer.name)) {
@@ -154,7 +158,41 @@ pub fn check(context: &Context<'_>, request: &Request) -> Result<()> {
             faults.push(fault.hint("take another version: deb-build-app lock --upgrade, then deb-build-app vendor"));
         }
     }
-    if faults.iter().any(|fault| fault.severity == Severity::Error) { Err(Error::Failed(faults)) } else { Ok(()) }
+    Ok((path.clone(), faults))
+}
+
+/// What `check` looks at.
+struct Place {
+    /// The wheelhouse, or the tarball.
+    path: PathBuf,
+    /// The directory with its files.
+    files: PathBuf,
+    /// What it is called in messages.
+    name: String,
+}
+
+/// The wheelhouse, unless there is none or the tarball is asked for: that is unpacked below `work`.
+fn place(context: &Context<'_>, request: &Request, root: &Path, work: &Path) -> Result<Place> {
+    let wheelhouse = root.join(WHEELHOUSE);
+    let own = Place { path: wheelhouse.clone(), files: wheelhouse.clone(), name: WHEELHOUSE.to_owned() };
+    if !request.component && input::is_directory(&wheelhouse) {
+        return Ok(own);
+    }
+    let path = component_path(context, root);
+    match path {
+        Ok(path) if input::is_file(&path) => {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let words = ["--no-same-owner".into(), "-xJf".into(), path.clone().into_os_string()];
+            let unpack = Process::new::<std::ffi::OsString>("tar", words).directory(work);
+            context.output(&format!("unpacking {name}"), unpack)?;
+            Ok(Place { path, files: work.join("wheelhouse"), name })
+        }
+        Ok(path) if request.component => Err(Diagnostic::error(format!("there is no file {}", path.display()))
+            .hint("make it: deb-build-app vendor --component")
+            .into()),
+        Err(error) if request.component => Err(error),
+        _ => Ok(own),
+    }
 }
 
 fn targets(request: &Request) -> Result<Vec<Target>> {
@@ -257,13 +295,15 @@ impl Pages {
         let mut pages = BTreeMap::new();
         let default = [PYPI.to_owned()];
         let indexes = if inputs.indexes.is_empty() { &default[..] } else { &inputs.indexes };
-        let work = context.cache()?.join(format!("pages-{}", std::process::id()));
-        let result = indexes.iter().try_for_each(|url| {
+        let work = Workroom::new(&context.cache()?.join("work"))?;
+        indexes.iter().try_for_each(|url| -> Result<()> {
             let address = |project: &str| format!("{}/{project}/", url.trim_end_matches('/'));
-            let wanted = missing.iter().map(|project| (address(project), work.join(project))).collect();
+            let _task =
+                (!missing.is_empty()).then(|| context.begin(format!("asking {url} for {} projects", missing.len())));
+            let wanted = missing.iter().map(|project| (address(project), work.path().join(project))).collect();
             let said = transfer(context, wanted)?;
             for project in missing.clone() {
-                if let Some(page) = input::text(&work.join(project))? {
+                if let Some(page) = input::text(&work.path().join(project))? {
                     pages.insert(project.to_owned(), index::offers(&page, &address(project)));
                     missing.remove(project);
                 }
@@ -274,9 +314,8 @@ impl Pages {
                     .into());
             }
             Ok(())
-        });
-        apply::remove(&work)?;
-        result.map(|()| Self(pages))
+        })?;
+        Ok(Self(pages))
     }
 
     fn all(&self) -> impl Iterator<Item = &Offer> {
@@ -317,17 +356,18 @@ fn kept(context: &Context<'_>, file: &Vendored) -> Result<PathBuf> {
 
 /// Have every file in the cache, under its checksum.
 fn download(context: &Context<'_>, files: &BTreeMap<String, Vendored>) -> Result<()> {
+    let work = Workroom::new(&context.cache()?.join("work"))?;
     let mut wanted = Vec::new();
     for file in files.values() {
         let path = kept(context, file)?;
         if input::kind(&path)?.is_none() {
-            wanted.push((file, path.with_extension(format!("{}.part", std::process::id())), path));
+            wanted.push((file, work.path().join(&file.sha256), path));
         }
     }
     if wanted.is_empty() {
         return Ok(());
     }
-    context.say(format!("downloading {} files", wanted.len()));
+    let _task = context.begin(format!("downloading {} files", wanted.len()));
     let said = transfer(context, wanted.iter().map(|(file, part, _)| (file.url.clone(), part.clone())).collect())?;
     for (file, part, path) in &wanted {
         if input::kind(part)?.is_none() {
@@ -335,7 +375,6 @@ fn download(context: &Context<'_>, files: &BTreeMap<String, Vendored>) -> Result
         }
         let found = hex(&input::digest(part)?);
         if found != file.sha256 {
-            apply::remove(part)?;
             return Err(Diagnostic::error(format!("{} has sha256 {found}, the lock says {}", file.url, file.sha256))
                 .hint("the index serves another file than when the lock was made: find out why before you go on")
                 .into());
@@ -454,13 +493,20 @@ fn include_binaries<'a>(existing: &str, files: impl Iterator<Item = &'a String>)
 }
 
 /// `../NAME_VERSION.orig-wheelhouse.tar.xz`, which dpkg-source unpacks to wheelhouse/.
-fn component(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendored>) -> Result<PathBuf> {
+fn component_path(context: &Context<'_>, root: &Path) -> Result<PathBuf> {
     let text = input::text(&root.join("debian/changelog"))?;
     let Some(changelog) = text.as_deref().and_then(Changelog::parse) else {
         return Err(Diagnostic::error("debian/changelog does not say the version")
             .hint("dch --create writes one")
             .into());
     };
+    let name = source::orig_name(&changelog.source, changelog.upstream(), Compression::Xz);
+    Ok(context.path(&root.join("..").join(name.replace(".orig.tar.", ".orig-wheelhouse.tar."))))
+}
+
+/// The component tarball with these files.
+fn component(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendored>) -> Result<PathBuf> {
+    let path = component_path(context, root)?;
     let mut part = Vec::new();
     for file in files.values() {
         part.push((file.file.clone(), contents(context, file)?));
@@ -468,8 +514,6 @@ fn component(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendor
     let bytes = archive::of_files(&part, "wheelhouse")?;
     // What is inside is compressed already.
     let bytes = context.output("xz", Process::new("xz", ["-0", "--threads=1", "-c"]).input(bytes))?;
-    let name = source::orig_name(&changelog.source, changelog.upstream(), Compression::Xz);
-    let path = root.join("..").join(name.replace(".orig.tar.", ".orig-wheelhouse.tar."));
     apply::write(&path, &bytes, 0o644)?;
     Ok(path)
 }

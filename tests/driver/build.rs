@@ -46,7 +46,7 @@ fn spawn(source: &Source, words: &[&str]) -> Child {
 }
 
 /// The command line of every process.
-fn commands() -> Vec<String> {
+pub fn commands() -> Vec<String> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
     let lines = processes.filter_map(|path| std::fs::read(path).ok());
     lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
@@ -234,6 +234,15 @@ fn killed_at_random_moments_a_build_leaves_nothing_and_the_next_one_works() {
             ok(&mut source.program(&["build"]));
         }
     }
+    // Rooms that are there still belong to those who live: other tests' builds.
+    for place in ["work", "environments/work"] {
+        let place = cache().join("deb-build-app").join(place);
+        for room in names(&place).iter().filter(|name| *name != ".lock") {
+            let owner = room.split('.').next().unwrap();
+            let living = Path::new("/proc").join(owner).exists() || !place.join(room).exists();
+            assert!(living, "{} of a dead process", place.join(room).display());
+        }
+    }
     let left = names(source.results("dba-random-kills").parent().unwrap());
     assert!(left.iter().all(|name| name == "amd64" || name == "amd64.failed"), "{left:?}");
     assert_eq!(fingerprint(&source), before, "the environment has changed");
@@ -339,15 +348,38 @@ fn an_environment_follows_build_depends_and_is_collected() {
     assert!(rows.contains("\"purpose\": \"dba-depends\""), "{rows}");
     let text = ok(&mut source.program(&["env", "list"]));
     assert!(text.contains("minimal system, ") && text.contains("tools"), "{text}");
-    ok(&mut source.program(&["env", "gc"]));
+    let removed = ok(&mut source.program(&["--json", "env", "gc"]));
+    let removed: serde_json::Value = serde_json::from_str(&removed).unwrap();
+    assert!(removed["removed"].as_array().unwrap().iter().all(|row| row["purpose"] != "dba-depends"), "{removed}");
     assert!(ok(&mut source.program(&["env", "list"])).contains("dba-depends"), "a layer used just now stays");
     // From the same system comes the same generation, which then stays as it is.
     let generations = || sh(&cache().join("deb-build-app/environments"), "stat -c '%n %i %Z' bookworm-*/generations/*");
     let before = generations();
-    let output = source.program(&["env", "update", "bookworm"]).output().unwrap();
-    assert!(output.status.success() && output.stdout.is_empty(), "{}", crate::words(&output));
-    assert!(crate::words(&output).contains("nothing has changed"), "{}", crate::words(&output));
+    // On a terminal, with a line that says for how long already.
+    let driver = env!("CARGO_BIN_EXE_deb-build-app");
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &format!("{driver} env update bookworm"), "/dev/null"]).env("TERM", "xterm");
+    let seen = ok(terminal.env("XDG_CACHE_HOME", cache()).current_dir(source.path()).stdin(Stdio::null()));
+    assert!(seen.contains("making bookworm/amd64 \u{1b}[2m1s"), "{seen:?}");
+    assert!(seen.contains("making bookworm/amd64: ") && seen.contains("nothing has changed"), "{seen:?}");
     assert_eq!(generations(), before);
+    // Who uses it is named, and it stays.
+    let mut user = source.program(&["env", "shell", "bookworm", "--offline", "--", "sleep", "20000"]);
+    let mut user = user.stdin(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while !commands().iter().any(|line| line.starts_with("sleep 20000")) {
+        assert!(began.elapsed() < Duration::from_secs(60), "the session does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let words = fails(&mut source.program(&["env", "remove", "bookworm"]), 75);
+    let expected = format!("process {} (deb-build-app env shell bookworm --offline -- sleep 20000", user.id());
+    assert!(words.contains(&expected), "{words}");
+    user.kill().unwrap();
+    user.wait().unwrap();
+    assert_eq!(generations(), before);
+    // What a shell's command prints is not ours to describe.
+    let words = fails(&mut source.program(&["--json", "env", "shell", "bookworm", "--", "true"]), 2);
+    assert!(words.contains("leave --json out"), "{words}");
     let words = fails(&mut source.program(&["env", "update", "sid"]), 1);
     assert!(words.contains("deb-build-app env create sid"), "{words}");
     let words = fails(&mut source.program(&["build", "--suite", "sid"]), 1);

@@ -96,6 +96,22 @@ fn what_is_never_the_same_and_what_policy_forbids_is_found() {
     // diffoscope names the file within.
     let log = String::from_utf8(read(source.results("dba-random").join("check-rebuild.log"))).unwrap();
     assert!(log.contains("usr/share/dba-random/data"), "{log}");
+    // Killed while it runs, the driver takes it along.
+    let mut driver = source.program(&["check", "--only", "rebuild", &changes]).spawn().unwrap();
+    let mine = |line: &String| line.contains("diffoscope") && line.contains("dba-random");
+    let running = || crate::build::commands().into_iter().any(|line| mine(&line));
+    let began = std::time::Instant::now();
+    while !running() {
+        assert!(began.elapsed().as_secs() < 60, "diffoscope was never started");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    let began = std::time::Instant::now();
+    while running() {
+        assert!(began.elapsed().as_secs() < 2, "{:?}", crate::build::commands());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
     assert!(words.contains("the check lintian failed: 1 error"), "{words}");
 }
 

@@ -69,6 +69,10 @@ fn nothing_is_overwritten_and_a_dry_run_writes_nothing() {
     let work = notes();
     let shown = ok(&mut new(work.path(), &["--dry-run"]));
     assert!(shown.contains("\t               dh-sequence-venv"), "{shown}");
+    let json: serde_json::Value = serde_json::from_str(&ok(&mut new(work.path(), &["--dry-run", "--json"]))).unwrap();
+    assert_eq!(json["written"], false);
+    let rules = json["files"].as_array().unwrap().iter().find(|file| file["path"] == "debian/rules").unwrap();
+    assert_eq!((&rules["mode"], &rules["contents"]), (&"0755".into(), &"#!/usr/bin/make -f\n\n%:\n\tdh $@\n".into()));
     assert!(!work.path().join("debian").exists());
     std::fs::create_dir(work.path().join("debian")).unwrap();
     std::fs::write(work.path().join("debian/rules"), "mine").unwrap();

@@ -184,7 +184,10 @@ fn check_names_what_is_stale_missing_altered_or_yanked() {
     let words = fails(&mut room.program(&["lock", "--check", "-s", "bookworm"]), 1);
     assert!(words.contains("debian/requirements.lock:2: the lock was made from other requirements"), "{words}");
     // What fits is kept, unless something newer is asked for.
-    ok(&mut room.program(&["lock", "-s", "bookworm"]));
+    let json = ok(&mut room.program(&["--json", "lock", "-s", "bookworm"]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["path"].as_str(), room.app().join("debian/requirements.lock").to_str());
+    assert_eq!(json["suites"], serde_json::json!(["bookworm"]));
     let lock = || String::from_utf8(read(room.app().join("debian/requirements.lock"))).unwrap();
     assert!(lock().contains("alpha==1.0"), "{}", lock());
     ok(&mut room.program(&["lock", "--upgrade", "-s", "bookworm"]));
@@ -202,6 +205,35 @@ fn a_component_tarball_is_the_same_every_time() {
     let listed = sh(room.path(), "tar -tJf app_1.0.orig-wheelhouse.tar.xz");
     assert!(listed.starts_with("wheelhouse/\nwheelhouse/alpha-1.0-py3-none-any.whl\n"), "{listed}");
     assert!(!room.app().join("debian/wheelhouse").exists());
+    // Where there is no debian/wheelhouse, that is what is looked at.
+    let report = |output: &std::process::Output| serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
+    let output = room.program(&["--json", "vendor", "--check", "-s", "bookworm"]).output().unwrap();
+    assert!(output.status.success(), "{}", crate::words(&output));
+    assert_eq!(report(&output)["faults"], serde_json::json!([]));
+    room.pages(&["alpha-1.0-py3-none-any.whl"]);
+    sh(
+        room.path(),
+        "tar -xJf app_1.0.orig-wheelhouse.tar.xz && rm wheelhouse/beta* && touch wheelhouse/old-1.0-py3-none-any.whl
+         tar -cJf app_1.0.orig-wheelhouse.tar.xz wheelhouse",
+    );
+    let output = room.program(&["--json", "vendor", "--check", "--component", "-s", "bookworm"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", crate::words(&output));
+    let report = report(&output);
+    assert_eq!(report["path"].as_str(), path.to_str());
+    let messages: Vec<&str> =
+        report["faults"].as_array().unwrap().iter().map(|one| one["message"].as_str().unwrap()).collect();
+    let tarball = "app_1.0.orig-wheelhouse.tar.xz";
+    assert_eq!(
+        messages,
+        [
+            format!("beta-2.0.tar.gz is not in {tarball}, for bookworm/amd64"),
+            format!("{tarball}/old-1.0-py3-none-any.whl is stale: the lock does not ask for it"),
+            "alpha-1.0-py3-none-any.whl was yanked: withdrawn".to_owned(),
+        ]
+    );
+    std::fs::remove_file(path).unwrap();
+    let words = fails(&mut room.program(&["vendor", "--check", "--component", "-s", "bookworm"]), 1);
+    assert!(words.contains("deb-build-app vendor --component"), "{words}");
 }
 
 #[test]
@@ -218,11 +250,101 @@ fn a_changed_file_of_the_index_is_refused() {
     assert!(!room.app().join("debian/wheelhouse").exists());
 }
 
+/// Processes of any user with this mark in their environment.
+fn marked(mark: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if String::from_utf8_lossy(&environment).contains(mark) {
+            let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            found.push(String::from_utf8_lossy(&words).replace('\0', " "));
+        }
+    }
+    found
+}
+
+/// Against a server that never answers: what the driver has started on the host is
+/// waiting when the driver, or its child, is killed.
+#[test]
+fn killed_while_it_waits_for_a_server_the_driver_leaves_no_helper() {
+    let room = Room::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    // A user who cannot reach root's caches.
+    std::fs::copy(harness::uv(), room.path().join("uv-of-nobody")).unwrap();
+    sh(
+        room.path(),
+        "mkdir bin2 && mv uv-of-nobody bin2/uv && cp -a app app2 && chmod 755 . bin2 && chown -R nobody app2",
+    );
+    std::fs::copy(env!("CARGO_BIN_EXE_deb-build-app"), room.path().join("driver")).unwrap();
+    let archive = format!("{address}/app-1.0.tar.gz");
+    let repository = format!("{address}/app.git");
+    let commands: [&[&str]; 3] =
+        [&["fetch", "--archive", &archive], &["fetch", &repository, "--tag", "v1.0"], &["vendor", "--index", &address]];
+    for (number, words) in commands.into_iter().enumerate() {
+        for victim in ["driver", "child", "driver of nobody"] {
+            // What git itself has started ends with its connection only, where no namespace can be had.
+            if victim == "driver of nobody" && words.contains(&"--tag") {
+                continue;
+            }
+            let mark = format!("KILLED={}-{number}-{victim}", std::process::id());
+            let mut command = Command::new(match victim {
+                "driver of nobody" => "setpriv",
+                _ => env!("CARGO_BIN_EXE_deb-build-app"),
+            });
+            let (mut bin, mut app) = ("bin", "app");
+            if victim == "driver of nobody" {
+                command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "../driver"]);
+                (bin, app) = ("bin2", "app2");
+            } else {
+                room.uv();
+            }
+            let path = std::env::var("PATH").unwrap();
+            command.current_dir(room.path().join(app)).args(words).stdin(Stdio::null());
+            command.env("PATH", format!("{}:{path}", room.path().join(bin).display())).env("KILLED", &mark[7..]);
+            let home = room.path().join(app).join("home");
+            command.env("HOME", &home).env("XDG_CACHE_HOME", &home).env("TMPDIR", room.path().join(app));
+            // None of the connections of the one before.
+            silent.set_nonblocking(true).unwrap();
+            while silent.accept().is_ok() {}
+            silent.set_nonblocking(false).unwrap();
+            let mut driver = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            // It waits for an answer now.
+            let waiting = silent.accept().unwrap();
+            assert!(marked(&mark).len() > 1, "{words:?}: {:?}", marked(&mark));
+            match victim {
+                "child" => {
+                    drop(sh(Path::new("/"), &format!("kill -KILL $(cat /proc/{0}/task/{0}/children)", driver.id())))
+                }
+                _ => driver.kill().unwrap(),
+            }
+            let status = driver.wait().unwrap();
+            let began = std::time::Instant::now();
+            while !marked(&mark).is_empty() {
+                let late = began.elapsed() > std::time::Duration::from_secs(2);
+                assert!(!late, "left by {words:?}, {victim} killed: {:?}", marked(&mark));
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            if victim == "child" {
+                assert_eq!(status.code(), Some(1), "{words:?}");
+            }
+            drop(waiting);
+        }
+    }
+    // What lay in the way of the next run is gone after it.
+    let left = sh(&room.app(), "touch -d '1 hour ago' deb-build-app.?????? && ls -d deb-build-app.??????");
+    assert_eq!(left.lines().count(), 2, "{left}");
+    let mut command = room.program(&["vendor", "-s", "bookworm"]);
+    ok(command.env("TMPDIR", room.app()).env("XDG_CACHE_HOME", room.app().join("home")));
+    let left = sh(&room.app(), "ls -d deb-build-app.?????? home/deb-build-app/work/* 2>/dev/null || true");
+    assert_eq!(left, "");
+}
+
 /// The build has no network: what a virtual environment is made of is there before it begins.
 #[test]
 fn a_build_without_a_wheelhouse_collects_the_wheels_itself() {
     let room = Room::new();
-    let source = crate::room::Source::new("dba-wheels", &["ls debian/wheelhouse"]);
+    let source = crate::room::Source::new("dba-wheels", &["ls debian/wheelhouse || ls wheelhouse"]);
     let debian = source.path().join("debian");
     let control = std::fs::read_to_string(debian.join("control")).unwrap();
     // Names dh-venv, and builds without: whether it installs is shown elsewhere.
@@ -243,4 +365,20 @@ fn a_build_without_a_wheelhouse_collects_the_wheels_itself() {
     std::fs::write(debian.join("wheelhouse/own-1.0-py3-none-any.whl"), "").unwrap();
     let log = build();
     assert!(log.contains("\nown-1.0-py3-none-any.whl\n") && !log.contains("alpha"), "{log}");
+
+    // A component tarball beside the orig tarball is enough, too.
+    sh(
+        &source.path(),
+        "rm -r debian/wheelhouse && echo '3.0 (quilt)' > debian/source/format && sed -i '1s/1.0/1.0-1/' debian/changelog
+         tar -cJf ../dba-wheels_1.0.orig.tar.xz --exclude=debian ../app",
+    );
+    let mut command = source.program(&["vendor", "--component", "-s", "bookworm"]);
+    let path = format!("{}:{}", room.uv().display(), std::env::var("PATH").unwrap());
+    ok(command.env("PATH", path).env("UV_CACHE_DIR", room.path().join("uv")));
+    drop(room);
+    ok(&mut source.program(&["build"]));
+    let results = source.work.path().join("build-area/bookworm/dba-wheels/1.0-1/amd64");
+    assert!(names(&results).contains(&"dba-wheels_1.0.orig-wheelhouse.tar.xz".to_owned()), "{:?}", names(&results));
+    let log = String::from_utf8(read(results.join("build.log"))).unwrap();
+    assert!(log.contains("\nalpha-1.0-py3-none-any.whl\n"), "{log}");
 }

@@ -72,7 +72,7 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s s
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l index -d 'Package index; the first one is the primary index (default: PyPI, or the field Index)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s a -l arch -d 'Architecture to build for; may be repeated (default: this machine\'s)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l component -d 'Write an orig component tarball beside the source directory, not debian/wheelhouse'
-complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l check -d 'Change nothing; fail where files are stale, missing, altered or yanked'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l check -d 'Change nothing; fail where files are stale, missing, altered or yanked: those of debian/wheelhouse, else or with --component those of the tarball'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s q -l quiet -d 'Print only errors and results'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s v -l verbose -d 'Show logs as they grow'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l json -d 'Print results as JSON'

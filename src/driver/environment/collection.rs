@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::apply;
-use crate::driver::hold::{Held, Workroom};
+use crate::driver::hold::{self, Held, Workroom};
 use crate::error::{Diagnostic, Error, Result};
 use crate::input;
 use crate::plan::Process;
@@ -77,47 +77,58 @@ impl Environments<'_> {
         Ok(text.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default())
     }
 
-    /// Remove an environment with all that stands on it.
-    pub fn remove(&self, suite: &str, architecture: &str) -> Result<()> {
+    /// Remove an environment with all that stands on it. Returns what that was.
+    pub fn remove(&self, suite: &str, architecture: &str) -> Result<Vec<Row>> {
         self.recipe(suite, architecture)?;
         let home = self.home(suite, architecture);
         let mut locks = Vec::new();
         for name in input::names(&home.join("generations"))? {
             let name = name.to_string_lossy().into_owned();
-            let lock = Held::alone(&self.locks().join(&name), &owner("removes it"))?;
-            locks.push(lock.map_err(|_| {
-                Error::Locked(
-                    Diagnostic::error(format!("{suite}/{architecture} is in use")).hint("wait for its sessions to end"),
-                )
-            })?);
+            let path = self.locks().join(&name);
+            match Held::alone(&path, &owner("removes it"))? {
+                Ok(held) => locks.push(held),
+                Err(_) => {
+                    let users = hold::users(&path)?.join(", ");
+                    let fault = Diagnostic::error(format!("{suite}/{architecture} is in use: {users}"));
+                    return Err(Error::Locked(fault.hint("wait for its sessions to end, or end them")));
+                }
+            }
         }
+        let environment = format!("{suite}/{architecture}");
+        let mut removed = self.list()?;
+        removed.retain(|row| row.environment == environment && self.place(row).starts_with(&home));
         self.discard(&home)?;
-        self.collect(u64::MAX).map(|_| ())
+        removed.extend(self.collect(u64::MAX)?);
+        Ok(removed)
+    }
+
+    /// Where a row's directory is.
+    fn place(&self, row: &Row) -> PathBuf {
+        let layer = self.root.join("layers").join(&row.id);
+        match input::is_directory(&layer) {
+            true => layer,
+            false => self.root.join(row.environment.replace('/', "-")).join("generations").join(&row.id),
+        }
     }
 
     /// Remove generations that are not the latest, layers of generations that are
     /// gone or no longer the latest, and layers not used for `keep` seconds. What
-    /// a session holds stays. Returns how many were removed.
-    pub fn collect(&self, keep: u64) -> Result<usize> {
-        let mut removed = 0;
+    /// a session holds stays. Returns what was removed.
+    pub fn collect(&self, keep: u64) -> Result<Vec<Row>> {
+        let mut removed = Vec::new();
         for row in self.list()? {
-            let layer = self.root.join("layers").join(&row.id);
-            let is_layer = input::kind(&layer)?.is_some();
-            let path = if is_layer { layer } else { self.home_of(&row.environment).join("generations").join(&row.id) };
-            let unused = is_layer && age(&path.join("layer.json"))? > keep;
+            let path = self.place(&row);
+            let note = path.join("layer.json");
+            let unused = input::is_file(&note) && age(&note)? > keep;
             if row.current && !unused {
                 continue;
             }
             if let Ok(_held) = Held::alone(&self.locks().join(&row.id), &owner("removes it"))? {
                 self.discard(&path)?;
-                removed += 1;
+                removed.push(row);
             }
         }
         Ok(removed)
-    }
-
-    fn home_of(&self, environment: &str) -> PathBuf {
-        self.root.join(environment.replace('/', "-"))
     }
 
     /// Out of the way at once, then removed; never into another file system.
