@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -67,6 +69,9 @@ pub struct Request {
     pub variation: Variation,
     /// By what.
     pub backend: Backend,
+    /// A second build beside the first of this very run, which holds the lock of the
+    /// source: ended when this becomes true.
+    pub beside: Option<Arc<AtomicBool>>,
 }
 
 /// Circumstances of a build that must not change what comes out.
@@ -97,6 +102,7 @@ impl Request {
             room: None,
             variation: Variation::Usual,
             backend: Backend::Session,
+            beside: None,
         }
     }
 }
@@ -199,7 +205,7 @@ pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
     let began = Instant::now();
     let work = Workroom::new(&context.cache()?.join("work"))?;
     let mut tree = tree::copy(context, &request.source, request.wanted.as_ref(), request.allow_dirty, work.path())?;
-    let _lock = lock(context, &tree, request)?;
+    let _lock = request.beside.is_none().then(|| lock(context, &tree, request)).transpose()?;
     // Without a network, a virtual environment is made of wheels that are there.
     let lacking = !request.vendor && !request.network && request.backend != Backend::Host && tree.lacks_wheels()?;
     if lacking {
@@ -308,9 +314,12 @@ impl Build<'_> {
         let command = step.command.clone();
         let process = self.process(&part, environments, step)?;
         let log = part.join(LOG);
-        let task =
-            self.context.begin(format!("building {} {}", self.tree.changelog.source, self.tree.changelog.version));
-        let ended = process::contained(&process, &log, self.request.limit, &mut |line| task.line(line))?;
+        let again = if self.request.variation == Variation::Other { " again" } else { "" };
+        let (source, version) = (&self.tree.changelog.source, &self.tree.changelog.version);
+        let task = self.context.begin(format!("building {source} {version}{again}"));
+        let unwanted = self.request.beside.as_deref();
+        let ended =
+            process::contained_until(&process, &log, self.request.limit, unwanted, &mut |line| task.line(line))?;
         drop(task);
         let outputs = if ended.success() { outputs(&part)? } else { Vec::new() };
         let seconds = [("prepare", prepared), ("build", began.elapsed().as_secs_f64())].into();

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -81,6 +82,17 @@ const HELPER: [&str; 7] = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid",
 /// Run a child in a process namespace of its own; `log` gets what it prints, and
 /// `line` each line. Its standard input is a pipe that closes when the driver dies.
 pub fn contained(process: &Process, log: &Path, limit: Option<Duration>, line: &mut dyn FnMut(&str)) -> Result<Ended> {
+    contained_until(process, log, limit, None, line)
+}
+
+/// The same, killed once `unwanted` is true.
+pub fn contained_until(
+    process: &Process,
+    log: &Path,
+    limit: Option<Duration>,
+    unwanted: Option<&AtomicBool>,
+    line: &mut dyn FnMut(&str),
+) -> Result<Ended> {
     let failed = |error: std::io::Error| Error::io("run", Path::new(&process.program), &error);
     let pipe = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
     let (reader, writer) = (File::from(pipe.0), pipe.1);
@@ -95,17 +107,22 @@ pub fn contained(process: &Process, log: &Path, limit: Option<Duration>, line: &
     let file = File::options().create(true).append(true).open(log).map_err(|error| Error::io("write", log, &error))?;
     let copier = std::thread::spawn(move || copy(reader, file, &sender));
     let deadline = limit.map(|limit| std::time::Instant::now() + limit);
-    let mut late = false;
+    let (mut late, mut killed) = (false, false);
     loop {
-        let next = match deadline.filter(|_| !late) {
-            Some(at) => receiver.recv_timeout(at.saturating_duration_since(std::time::Instant::now())),
+        let left = deadline.map(|at| at.saturating_duration_since(std::time::Instant::now()));
+        let tick = unwanted.map(|_| Duration::from_millis(100));
+        let next = match [left, tick].into_iter().flatten().min().filter(|_| !killed) {
+            Some(time) => receiver.recv_timeout(time),
             None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
         };
         match next {
             Ok(text) => line(&text),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                late = true;
-                child.kill().map_err(failed)?;
+                late = left.is_some_and(|left| left.is_zero() || tick.is_none());
+                killed = late || unwanted.is_some_and(|flag| flag.load(Ordering::Relaxed));
+                if killed {
+                    child.kill().map_err(failed)?;
+                }
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }

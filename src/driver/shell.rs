@@ -161,21 +161,26 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
         room: options.room.map(|megabytes| megabytes * 1_000_000),
         variation: build::Variation::Usual,
         backend: options.backend,
+        beside: None,
     };
     let checks = options.check.as_deref().map(Check::named).transpose()?;
-    let built = build::build(context, &request)?;
-    let seconds: f64 = built.manifest.seconds.values().sum();
-    context.say(format!("built {} files in {seconds:.1} s", built.manifest.outputs.len()));
-    let changes = built.directory.join(&built.changes);
-    let verdicts = match checks {
-        Some(checks) => {
-            let (suite, architecture) = (request.suite, request.architecture.clone());
-            let changes = changes.clone();
-            let request = check::Request { changes, suite, architecture, checks, build: Some(request) };
-            Some(verdicts(context, &request)?)
-        }
-        None => None,
+    let told = |built: &build::Built| {
+        let seconds: f64 = built.manifest.seconds.values().sum();
+        context.say(format!("built {} files in {seconds:.1} s", built.manifest.outputs.len()));
     };
+    let (built, verdicts) = match checks {
+        Some(checks) => {
+            let (built, verdicts) = check::build_and_check(context, &request, checks, &told)?;
+            check::table(&verdicts).lines().for_each(|line| context.say(line));
+            (built, Some(verdicts))
+        }
+        None => {
+            let built = build::build(context, &request)?;
+            told(&built);
+            (built, None)
+        }
+    };
+    let changes = built.directory.join(&built.changes);
     let then = verdicts.as_deref().map_or(Ok(()), check::judge);
     let checks = verdicts.as_deref();
     let (directory, manifest) = (&built.directory, &built.manifest);
@@ -199,17 +204,10 @@ fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<Said>
         (false, false) => Check::named(&options.only.join(","))?,
     };
     let (suite, architecture) = (Suite::named(&suite)?, architecture.map_or_else(|| context.architecture(), Ok)?);
-    let request = check::Request { changes, suite, architecture, checks, build: None };
-    let verdicts = check::check(context, &request)?;
+    let request = check::Request { changes, suite, architecture, checks, source: None };
+    let verdicts = check::check(context, &request, None)?;
     let text = if json { fetch::json(&verdicts)? } else { check::table(&verdicts) };
     Ok(Said { text, then: check::judge(&verdicts) })
-}
-
-/// Carry out the checks of a build and show their table: its result is the .changes file.
-fn verdicts(context: &Context<'_>, request: &check::Request) -> Result<Vec<check::Verdict>> {
-    let verdicts = check::check(context, request)?;
-    check::table(&verdicts).lines().for_each(|line| context.say(line));
-    Ok(verdicts)
 }
 
 /// The suite and the architecture that are meant.

@@ -7,7 +7,10 @@ mod install;
 mod outside;
 mod rebuild;
 
+pub use rebuild::{Again, build_and_check};
+
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -16,7 +19,7 @@ use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::input;
 
-use super::build::{self, checksums};
+use super::build::checksums;
 use super::context::{Context, Task, last_words};
 use super::environment::{Base, Environments, PROCESSES};
 use super::fetch::json;
@@ -93,8 +96,8 @@ pub struct Request {
     pub architecture: String,
     /// Which checks.
     pub checks: Vec<Check>,
-    /// How it was built; where absent, the source package of the .changes is built again.
-    pub build: Option<build::Request>,
+    /// The source directory, where it is at hand.
+    pub source: Option<PathBuf>,
 }
 
 /// What came of a check.
@@ -124,15 +127,16 @@ pub struct Verdict {
     pub log: String,
 }
 
-/// Carry out the checks, all at once; a verdict each.
-pub fn check(context: &Context<'_>, request: &Request) -> Result<Vec<Verdict>> {
+/// Carry out the checks, all at once; a verdict each. `again` is a second build that is under way.
+pub fn check<'a>(context: &'a Context<'a>, request: &'a Request, again: Option<Again<'a>>) -> Result<Vec<Verdict>> {
     let text = input::text(&request.changes)?
         .ok_or_else(|| Error::failed(format!("there is no file {}", request.changes.display())))?;
     let files: Vec<String> = checksums(&text, &request.changes).into_keys().collect();
     let directory = request.changes.parent().map(Path::to_owned).unwrap_or_default();
     let work = Workroom::new(&context.cache()?.join("work"))?;
     let environments = Environments::new(context)?;
-    let checker = Checker { context, request, environments, directory, files, work: work.path() };
+    let again = Mutex::new(again);
+    let checker = Checker { context, request, environments, directory, files, again, work: work.path() };
     let verdicts = std::thread::scope(|scope| {
         let started: Vec<_> = request.checks.iter().map(|check| scope.spawn(|| checker.verdict(*check))).collect();
         let panicked = |_| Err(Error::failed("a check panicked"));
@@ -161,6 +165,7 @@ struct Checker<'a> {
     environments: Environments<'a>,
     directory: PathBuf,
     files: Vec<String>,
+    again: Mutex<Option<Again<'a>>>,
     work: &'a Path,
 }
 

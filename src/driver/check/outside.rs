@@ -44,9 +44,9 @@ impl Checker<'_> {
     /// The tests of debian/tests against the packages that were built, by autopkgtest(1).
     pub(super) fn autopkgtest(&self, log: &Path, task: &Task<'_>) -> Result<Found> {
         let (suite, architecture) = (self.request.suite.name, self.request.architecture.as_str());
-        let source = match (self.source()?, &self.request.build) {
+        let source = match (self.source()?, &self.request.source) {
             (Some(source), _) => source,
-            (None, Some(request)) => request.source.clone(),
+            (None, Some(source)) => source.clone(),
             (None, None) => return Ok(Found(Outcome::None, "there is no source package with tests".to_owned())),
         };
         let control = input::text(&source.join("debian/control"))?.unwrap_or_default();

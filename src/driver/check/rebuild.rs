@@ -1,29 +1,73 @@
 //! The check `rebuild`: the same source, built again under other circumstances.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::thread::ScopedJoinHandle;
 
 use crate::apply;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hex::hex;
 use crate::input;
 use crate::plan::{Action, Process};
 
-use super::super::build::{self, Variation};
-use super::{Checker, Found};
+use super::super::build::{self, Built, Variation};
+use super::super::context::Context;
+use super::super::hold::Workroom;
+use super::{Check, Checker, Found, Request, Verdict, check};
+
+/// The second build of a source, under way beside the first.
+pub type Again<'scope> = ScopedJoinHandle<'scope, Result<Built>>;
+
+/// How a source is built a second time.
+fn again(request: &build::Request, output: PathBuf) -> build::Request {
+    build::Request { output, wait: true, variation: Variation::Other, ..request.clone() }
+}
+
+/// Build, and check what was built. The second build that a comparison takes begins
+/// with the first: one build alone seldom keeps two processors busy. `told` learns
+/// of the first as soon as it is there.
+pub fn build_and_check(
+    context: &Context<'_>,
+    request: &build::Request,
+    checks: Vec<Check>,
+    told: &dyn Fn(&Built),
+) -> Result<(Built, Vec<Verdict>)> {
+    let room = Workroom::new(&context.cache()?.join("work"))?;
+    let unwanted = Arc::new(AtomicBool::new(false));
+    let second = build::Request { beside: Some(unwanted.clone()), ..again(request, room.path().join("rebuilt")) };
+    std::thread::scope(|scope| {
+        let begin = || scope.spawn(|| build::build(context, &second));
+        let under_way = checks.contains(&Check::Rebuild).then(begin);
+        let outcome = build::build(context, request).and_then(|built| {
+            told(&built);
+            let changes = built.directory.join(&built.changes);
+            let (suite, architecture) = (request.suite, request.architecture.clone());
+            let source = Some(request.source.clone());
+            let request = Request { changes, suite, architecture, checks, source };
+            let verdicts = check(context, &request, under_way)?;
+            Ok((built, verdicts))
+        });
+        // Where the first build fails, nobody wants the second.
+        unwanted.store(true, Ordering::Relaxed);
+        outcome
+    })
+}
 
 impl Checker<'_> {
     pub(super) fn rebuild(&self, log: &Path) -> Result<Found> {
-        let mut request = match &self.request.build {
-            Some(request) => request.clone(),
+        let under_way = self.again.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let built = match under_way {
+            Some(handle) => handle.join().unwrap_or_else(|_| Err(Error::failed("the second build panicked"))),
             None => match self.source()? {
-                Some(source) => self.build_request(source),
+                Some(source) => {
+                    let request = build::Request::of(source, self.request.suite, self.request.architecture.clone());
+                    build::build(self.context, &again(&request, self.work.join("rebuilt")))
+                }
                 None => return Ok(Found(super::Outcome::None, "there is no source package to build again".to_owned())),
             },
         };
-        request.output = self.work.join("rebuilt");
-        request.wait = true;
-        request.variation = Variation::Other;
-        let built = match build::build(self.context, &request) {
+        let built = match built {
             Ok(built) => built,
             Err(error) => {
                 return Ok(Found::bad(error.diagnostics().first().map(ToString::to_string).unwrap_or_default()));
@@ -74,9 +118,5 @@ impl Checker<'_> {
             apply::write(&self.work.join("source").join(name), &bytes, 0o644)?;
         }
         Ok(Some(path))
-    }
-
-    fn build_request(&self, source: PathBuf) -> build::Request {
-        build::Request::of(source, self.request.suite, self.request.architecture.clone())
     }
 }
