@@ -28,6 +28,7 @@ use super::fetch::json;
 use super::hold::{Held, Workroom};
 use super::process;
 use super::session::{Bind, Session, Step, Upper};
+use super::target;
 
 const BOOTSTRAP: &str = include_str!("../../share/driver/bootstrap.sh");
 const TOOLS: &str = include_str!("../../share/driver/tools.sh");
@@ -117,6 +118,7 @@ impl<'a> Environments<'a> {
 
     /// Make an environment; `debs` are package files to install into it. Its generation, and whether that is another one than before.
     pub fn create(&self, mut recipe: Recipe, debs: &[PathBuf]) -> Result<(Generation, bool)> {
+        self.runnable(&recipe.architecture)?;
         let home = self.home(&recipe.suite, &recipe.architecture);
         let before = input::text(&home.join("latest"))?.unwrap_or_default();
         for path in self.package_files(debs)? {
@@ -134,6 +136,21 @@ impl<'a> Environments<'a> {
         self.tools(&recipe.suite, &recipe.architecture)?;
         let changed = generation.id != before.trim();
         Ok((generation, changed))
+    }
+
+    /// Fail where programs of an architecture do not run on this machine.
+    fn runnable(&self, architecture: &str) -> Result<()> {
+        let Some(emulator) = target::emulator(&self.context.architecture()?, architecture)? else { return Ok(()) };
+        let entry = input::text(&Path::new("/proc/sys/fs/binfmt_misc").join(&emulator))?.unwrap_or_default();
+        let flags = entry.lines().find_map(|line| line.strip_prefix("flags: ")).unwrap_or_default();
+        let what = match (entry.starts_with("enabled"), flags.contains('F')) {
+            (true, true) => return Ok(()),
+            (true, false) => format!("{emulator} is not in reach of a build environment: it lacks the flag F"),
+            _ => format!("programs of {architecture} do not run on this machine: the kernel knows no {emulator}"),
+        };
+        let hint = "apt-get install qemu-user-static (from trixie on qemu-user-binfmt), in a container on its host; \
+                    binfmt_misc must be mounted on /proc/sys/fs/binfmt_misc";
+        Err(Diagnostic::error(what).hint(hint).into())
     }
 
     /// Package files, those of directories included.
@@ -199,6 +216,7 @@ impl<'a> Environments<'a> {
     /// The newest generation of an environment, made now, and whether that is another one than before.
     pub fn update(&self, suite: &str, architecture: &str) -> Result<(Generation, bool)> {
         let recipe = self.recipe(suite, architecture)?;
+        self.runnable(architecture)?;
         let before = self.latest(suite, architecture)?.id;
         let generation = self.generate(&recipe)?;
         self.tools(suite, architecture)?;

@@ -86,7 +86,7 @@ fn take(path: &Path, how: FlockArg) -> Result<std::result::Result<Held, File>> {
 /// together. Of other users' processes only root learns (proc(5), fd).
 pub fn users(path: &Path) -> Result<Vec<String>> {
     use std::os::fd::AsRawFd;
-    let file = File::open(path).map_err(|error| Error::io("open", path, &error))?;
+    let file = OpenOptions::new().read(true).open(path).map_err(|error| Error::io("open", path, &error))?;
     let descriptor = Path::new("/proc/self/fd").join(file.as_raw_fd().to_string());
     // As the kernel names it, whatever links lead there.
     let path = match crate::input::kind(&descriptor)? {
@@ -168,6 +168,7 @@ impl Drop for Workroom {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test starts another holder")]
 mod tests {
     use super::*;
     use crate::input::is_directory;

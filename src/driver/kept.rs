@@ -143,3 +143,105 @@ fn copy(context: &Context<'_>, from: &Path, how: &str, paths: Vec<String>, to: &
     words.push(to.to_string_lossy().into_owned());
     context.output("keeping virtual environments", Process::new("cp", words).directory(from)).map(|_| ())
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test plants files")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::debian::environment::Environment;
+
+    /// A virtual environment as dh_venv keeps it, with its listing.
+    fn venv(session: &Path, key: &str) -> PathBuf {
+        let trees = session.join(CACHE).join("trees");
+        let tree = trees.join(format!("{key}.d"));
+        fs::create_dir_all(tree.join("bin")).unwrap();
+        fs::write(tree.join("bin/notes"), key).unwrap();
+        fs::set_permissions(tree.join("bin/notes"), fs::Permissions::from_mode(0o755)).unwrap();
+        let size = key.len();
+        // What run::venv::cache::listing writes.
+        let body = format!("{size}\ndirectory bin\nfile 755 {} bin/notes", sha256(key));
+        fs::write(trees.join(format!("{key}.sums")), format!("{body}\n{}\n", digest([body.as_str()]))).unwrap();
+        tree
+    }
+
+    fn sha256(text: &str) -> String {
+        use sha2::{Digest, Sha256};
+        crate::hex::hex(&Sha256::digest(text))
+    }
+
+    /// What is kept in `home` now.
+    fn kept(home: &Path) -> Kept {
+        let state = input::text(&home.join("latest")).unwrap().map(|text| text.trim().to_owned());
+        let held = state.as_ref().map(|state| Held::shared(&home.join(format!("{state}.lock"))).unwrap());
+        Kept { home: home.to_owned(), state, _held: held }
+    }
+
+    #[test]
+    fn only_what_is_as_its_listing_says_flows_back() {
+        let room = tempfile::tempdir().unwrap();
+        let (home, tell) = (room.path().join("home"), |_| {});
+        let context = Context { environment: Environment::read(), directory: room.path().to_owned(), tell: &tell };
+        let session = room.path().join("session");
+        // Nothing at all is nothing.
+        kept(&home).take(&context, &session).unwrap();
+        assert!(kept(&home).layer().is_none());
+
+        let good = venv(&session, "a1");
+        fs::write(venv(&session, "b2").join("bin/notes"), "other").unwrap();
+        fs::write(venv(&session, "c3").join("added"), "").unwrap();
+        let root = venv(&session, "d4").join("bin/notes");
+        fs::set_permissions(root, fs::Permissions::from_mode(0o4755)).unwrap();
+        let trees = session.join(CACHE).join("trees");
+        venv(&session, "e5");
+        fs::write(trees.join("e5.sums"), "unsigned\n").unwrap();
+        venv(&session, "f6");
+        fs::remove_dir_all(trees.join("f6.d")).unwrap();
+        std::os::unix::fs::symlink(&good, trees.join("f6.d")).unwrap();
+        // No key of dh_venv's.
+        venv(&session, "..x");
+        kept(&home).take(&context, &session).unwrap();
+        let layer = kept(&home).layer().unwrap();
+        assert_eq!(kept(&home).keys().unwrap(), ["a1"]);
+        let names = input::names(&layer.join(CACHE).join("trees")).unwrap();
+        assert_eq!(names, ["a1.d", "a1.sums"]);
+        assert_eq!(fs::read(layer.join(CACHE).join("trees/a1.d/bin/notes")).unwrap(), b"a1");
+        // A later change in the session is not one of what is kept.
+        fs::write(good.join("bin/notes"), "later").unwrap();
+        assert_eq!(fs::read(layer.join(CACHE).join("trees/a1.d/bin/notes")).unwrap(), b"a1");
+    }
+
+    #[test]
+    fn states_follow_one_another_and_what_is_read_stays() {
+        let room = tempfile::tempdir().unwrap();
+        let (home, tell) = (room.path().join("home"), |_| {});
+        let context = Context { environment: Environment::read(), directory: room.path().to_owned(), tell: &tell };
+        let mut before = None;
+        let reader = {
+            let first = room.path().join("0");
+            venv(&first, "a0");
+            kept(&home).take(&context, &first).unwrap();
+            kept(&home)
+        };
+        for number in 1..=MOST + 1 {
+            let session = room.path().join(number.to_string());
+            venv(&session, &format!("a{number}"));
+            kept(&home).take(&context, &session).unwrap();
+            before = Some(kept(&home));
+        }
+        // No more than that, the newest among them, and the first is gone.
+        let keys = before.unwrap().keys().unwrap();
+        assert_eq!(keys.len(), MOST, "{keys:?}");
+        assert!(keys.contains(&format!("a{}", MOST + 1)) && !keys.contains(&"a0".to_owned()), "{keys:?}");
+        // Who reads the first state still has it; afterwards the next one sweeps it.
+        let first = reader.layer().unwrap();
+        assert!(input::is_directory(&first));
+        drop(reader);
+        let session = room.path().join("last");
+        venv(&session, "b0");
+        kept(&home).take(&context, &session).unwrap();
+        assert!(!input::is_directory(&first));
+    }
+}

@@ -28,7 +28,7 @@ impl<'a> Written<'a> {
 
 /// `new`.
 #[derive(Debug, Serialize)]
-pub struct New<'a> {
+pub struct Debianised<'a> {
     schema: u32,
     /// Whether the files are there now.
     written: bool,
@@ -47,7 +47,7 @@ struct NewFile<'a> {
     contents: Option<&'a str>,
 }
 
-impl<'a> New<'a> {
+impl<'a> Debianised<'a> {
     /// What was written, or with `dry_run` would be.
     pub fn new(outcome: &'a new::Outcome, dry_run: bool) -> Self {
         let file = |file: &'a new::debian::File| NewFile {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::personality::{self, Persona};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -131,6 +132,16 @@ impl Session {
     }
 }
 
+/// PER_LINUX32 of personality(2).
+const LINUX32: i32 = 8;
+
+/// Whether a program is one of ELF for 32 bits (elf(5), EI_CLASS).
+fn is_of_32_bits(program: &Path) -> bool {
+    let mut start = [0; 5];
+    let read = std::fs::File::open(program).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *b"\x7fELF\x01"
+}
+
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// `main` of the first process of a session.
@@ -180,6 +191,10 @@ impl Session {
         tmpfs(&self.mount_point, &format!("mode=755,size={size}"))?;
         std::env::set_current_dir(&self.mount_point).map_err(|error| error.to_string())?;
         self.mount_overlay()?;
+        // On a machine of 64 bits, uname(2) is to say what the programs are made for.
+        if is_of_32_bits(Path::new("root/usr/bin/dpkg")) {
+            personality::set(Persona::from_bits_retain(LINUX32)).map_err(|errno| format!("personality: {errno}"))?;
+        }
         if self.boot {
             // That of the process namespace that this is the first process of.
             return mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>)

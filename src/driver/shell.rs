@@ -315,7 +315,7 @@ fn begun(context: &Context<'_>, options: &New, json: bool) -> Result<String> {
     let mut text = String::new();
     let outcome = new::new(context, options.name.as_deref(), options.dry_run)?;
     if json {
-        return fetch::json(&report::New::new(&outcome, options.dry_run));
+        return fetch::json(&report::Debianised::new(&outcome, options.dry_run));
     }
     for file in outcome.files {
         text.push_str(&format!("{}: {}\n", file.path.display(), file.why));

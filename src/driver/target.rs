@@ -37,6 +37,35 @@ const MACHINES: [(&str, &str, u16); 7] = [
     ("s390x", "s390x", 17),
 ];
 
+/// Architectures whose programs run on a machine of another without help.
+const RELATIVES: [(&str, &str); 2] = [("amd64", "i386"), ("arm64", "armhf")];
+
+/// Name under which the kernel knows the emulator that programs of `foreign` need on a
+/// machine of `own` (binfmt_misc, as Debian's qemu packages enter it). `None`: none is needed.
+pub fn emulator(own: &str, foreign: &str) -> Result<Option<String>> {
+    let machine = machine(foreign)?.0;
+    if own == foreign || RELATIVES.contains(&(own, foreign)) {
+        return Ok(None);
+    }
+    Ok(Some(match machine {
+        "armv7l" => "qemu-arm".to_owned(),
+        "i686" => "qemu-i386".to_owned(),
+        other => format!("qemu-{other}"),
+    }))
+}
+
+/// The kernel's name of an architecture, and the oldest glibc of its wheels.
+fn machine(architecture: &str) -> Result<(&'static str, u16)> {
+    let known = MACHINES.into_iter().find(|(name, _, _)| *name == architecture);
+    known.map(|(_, machine, oldest)| (machine, oldest)).ok_or_else(|| {
+        let names = MACHINES.map(|(name, _, _)| name);
+        Error::Usage(
+            Diagnostic::error(format!("unknown architecture '{architecture}'"))
+                .hint(format!("architectures are {}", names.join(", "))),
+        )
+    })
+}
+
 impl Suite {
     /// The suite of this name.
     pub fn named(name: &str) -> Result<Self> {
@@ -58,13 +87,7 @@ impl Suite {
 /// The interpreter of a suite on an architecture: what wheels it takes, and what
 /// environment markers say there.
 pub fn interpreter(suite: Suite, architecture: &str) -> Result<Interpreter> {
-    let Some((_, machine, oldest)) = MACHINES.into_iter().find(|(name, _, _)| *name == architecture) else {
-        let names = MACHINES.map(|(name, _, _)| name);
-        return Err(Error::Usage(
-            Diagnostic::error(format!("unknown architecture '{architecture}'"))
-                .hint(format!("architectures are {}", names.join(", "))),
-        ));
-    };
+    let (machine, oldest) = machine(architecture)?;
     let (major, minor, patch) = suite.python;
     let full = format!("{major}.{minor}.{patch}");
     let markers = [
@@ -132,6 +155,15 @@ fn platforms(glibc: u16, machine: &str, oldest: u16) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_of_some_architectures_need_an_emulator() {
+        let of = |own, foreign| emulator(own, foreign).unwrap().unwrap_or_default();
+        assert_eq!((of("amd64", "amd64"), of("amd64", "i386"), of("arm64", "armhf")), Default::default());
+        assert_eq!((of("amd64", "arm64"), of("amd64", "armhf")), ("qemu-aarch64".into(), "qemu-arm".into()));
+        assert_eq!((of("arm64", "i386"), of("i386", "amd64")), ("qemu-i386".into(), "qemu-x86_64".into()));
+        assert!(matches!(emulator("amd64", "vax"), Err(Error::Usage(_))));
+    }
 
     #[test]
     fn the_best_wheel_is_the_one_that_pip_takes() {

@@ -338,6 +338,28 @@ fn a_tag_is_built_with_its_own_orig_tarball() {
     assert_eq!(manifest["commit"].as_str(), Some(sh(&source.path(), "git rev-parse v1.0").trim()));
 }
 
+/// Whatever emulators the machine has: here the kernel's list of them is empty.
+#[test]
+fn an_architecture_that_does_not_run_here_says_what_is_missing() {
+    let room = tempfile::tempdir().unwrap();
+    let create = |architecture: &str| {
+        let driver = env!("CARGO_BIN_EXE_deb-build-app");
+        let script = format!(
+            "mount -t tmpfs none /proc/sys/fs/binfmt_misc && exec '{driver}' env create bookworm --arch {architecture}"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-euc", &script]).env("XDG_CACHE_HOME", room.path());
+        command
+    };
+    let foreign = if cfg!(target_arch = "aarch64") { ("amd64", "qemu-x86_64") } else { ("arm64", "qemu-aarch64") };
+    let words = fails(&mut create(foreign.0), 1);
+    assert!(words.contains(&format!("programs of {} do not run on this machine", foreign.0)), "{words}");
+    assert!(words.contains(foreign.1) && words.contains("qemu-user-static"), "{words}");
+    let words = fails(&mut create("vax"), 2);
+    assert!(words.contains("unknown architecture 'vax'"), "{words}");
+    assert!(!room.path().join("deb-build-app/environments/bookworm-arm64").exists());
+}
+
 #[test]
 fn an_environment_follows_build_depends_and_is_collected() {
     let source = Source::new("dba-depends", &[]);

@@ -24,6 +24,7 @@ fn notes() -> tempfile::TempDir {
 fn a_debian_directory_that_dpkg_and_debhelper_understand() {
     let work = notes();
     std::fs::write(work.path().join("Procfile"), "web: gunicorn notes.web:app --bind 127.0.0.1:$PORT\n").unwrap();
+    sh(work.path(), "git init -q . && git remote add origin https://user:token@github.com/a/notes.git");
     let printed = ok(&mut new(work.path(), &[]));
     let debian = work.path().join("debian");
     let expected = [
@@ -45,6 +46,8 @@ fn a_debian_directory_that_dpkg_and_debhelper_understand() {
     assert_eq!(printed.lines().count(), expected.len(), "a line for each file: {printed}");
     let text = |name: &str| String::from_utf8(read(debian.join(name))).unwrap();
     assert_eq!(text("notes.venv"), "Format: 1\nRequirements: requirements.txt\nCommands: notes\n");
+    let fields = "Vcs-Git: https://github.com/a/notes.git\nVcs-Browser: https://github.com/a/notes\n";
+    assert!(text("control").contains(fields), "{}", text("control"));
     let programs = text("notes.supervisord");
     assert!(
         programs.contains("ExecStart=/usr/lib/notes/venv/bin/gunicorn notes.web:app --bind 127.0.0.1:${PORT}\n"),

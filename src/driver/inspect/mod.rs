@@ -4,6 +4,7 @@
 //! PKG-INFO and egg-info, Pipfile, requirements, licence texts and Procfile, as far as
 //! `new` needs it. Reads no file, runs no code of the project.
 
+pub mod forge;
 pub mod generated;
 pub mod hooks;
 pub mod licence;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::super::inspect::forge::Repository;
 use super::super::inspect::licence::{self, Licence};
 use super::super::inspect::service::{Kind, Service};
 use super::super::inspect::{Project, native, requirement_names};
@@ -26,6 +27,8 @@ pub struct File {
 pub struct Facts {
     /// What the project says of itself.
     pub project: Project,
+    /// Where its repository can be read, as its git remote says.
+    pub repository: Option<Repository>,
     /// Name of the source and binary package.
     pub package: String,
     /// Version, as Debian writes it.
@@ -198,7 +201,11 @@ fn named(facts: &Facts) -> BTreeSet<String> {
 fn control(facts: &Facts) -> String {
     let package = &facts.package;
     let homepage = facts.project.homepage.as_ref().filter(|url| url.starts_with("http"));
-    let homepage = homepage.map(|url| format!("Homepage: {url}\n")).unwrap_or_default();
+    let mut homepage = homepage.map(|url| format!("Homepage: {url}\n")).unwrap_or_default();
+    if let Some(repository) = &facts.repository {
+        homepage.push_str(&format!("Vcs-Git: {}\n", repository.git));
+        homepage.extend(repository.browser.as_ref().map(|url| format!("Vcs-Browser: {url}\n")));
+    }
     let mut needed: BTreeSet<&str> = BTreeSet::from(["python3-dev"]);
     let names = named(facts);
     needed.extend(names.iter().flat_map(|name| native::headers(name).iter().copied()));

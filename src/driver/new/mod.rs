@@ -16,6 +16,7 @@ use crate::input::{self, Kind};
 use crate::plan::Process;
 
 use super::context::Context;
+use super::inspect::forge::{self, Repository};
 use super::inspect::{self, Project, generated, native, service};
 use super::source;
 use super::target::SUITES;
@@ -355,6 +356,7 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         sources: if installable { Vec::new() } else { sources },
         rust: warn_of_rust(context, &pyproject),
         modules: modules.iter().flat_map(|(_, text)| native::imported(text)).collect(),
+        repository: repository(context)?,
         project,
         package,
         requirements,
@@ -519,6 +521,18 @@ fn package_version(root: &Root<'_>, project: &Project, package: &str, pyproject:
             .hint("0.1 is taken: correct debian/changelog"),
     );
     Ok("0.1".to_owned())
+}
+
+/// Where the repository of which this directory is the top comes from.
+fn repository(context: &Context<'_>) -> Result<Option<Repository>> {
+    // A project in a directory of another repository is not what is at its remote.
+    if input::kind(&context.directory.join(".git"))?.is_none() {
+        return Ok(None);
+    }
+    let words = ["remote", "get-url", "origin"];
+    let said = context.attempt(Process::new("git", words).directory(&context.directory));
+    let said = said.ok().filter(|output| output.success).map(|output| output.stdout).unwrap_or_default();
+    Ok(forge::repository(&String::from_utf8_lossy(&said)))
 }
 
 /// DEBFULLNAME and DEBEMAIL, else git's user, else the author.
