@@ -116,6 +116,15 @@ fn case_04_without_a_manager_nothing_fails_and_nothing_starts(suite: Suite) {
     session.ok("! test -e /etc/systemd/system/multi-user.target.wants/beacon-worker.service");
     session.ok("appctl --root=/var/tmp/other service disable beacon worker");
     session.ok("! test -L /var/tmp/other/etc/systemd/system/multi-user.target.wants/beacon-worker.service");
+    // supervisord takes no change of any package while one names an account that is not there.
+    session.ok("mkdir -p /var/tmp/bare/etc/supervisor/conf.d /var/tmp/bare/usr/bin && dpkg-deb -x /var/tmp/auto.deb /var/tmp/bare");
+    session.ok("touch /var/tmp/bare/usr/bin/supervisord && grep -v ^beacon: /etc/passwd >/var/tmp/bare/etc/passwd");
+    let converge = "appctl --root=/var/tmp/bare service converge beacon 2>&1";
+    let said = session.ok(converge).stdout;
+    assert!(said.contains("supervisord does not get its programs: the account beacon is missing"), "{said}");
+    session.ok("! test -e /var/tmp/bare/etc/supervisor/conf.d/beacon.conf");
+    session.ok("cp /etc/passwd /var/tmp/bare/etc/passwd && mkdir -p /var/tmp/bare/var/log/supervisor");
+    session.ok(&format!("{converge} && test -L /var/tmp/bare/etc/supervisor/conf.d/beacon.conf"));
     session.ok("dpkg --purge beacon <&- && ! test -L /etc/supervisor/conf.d/beacon.conf && ! test -e /etc/beacon");
     // policy-rc.d says no to a running one.
     let system = Booted::new(session);
