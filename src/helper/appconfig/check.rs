@@ -65,11 +65,20 @@ pub fn uses(description: &Description, templates: &BTreeMap<usize, Template>) ->
     check.faults
 }
 
-/// A warning for each setting that nothing uses. It says something only where
-/// all the rest is sound.
-pub fn unused(description: &Description, templates: &BTreeMap<usize, Template>) -> Vec<Diagnostic> {
+/// What a packager has probably forgotten: a setting that nothing uses, and, where
+/// the package has services, a file whose change none of them follows. It says
+/// something only where all the rest is sound.
+pub fn forgotten(
+    package: &str,
+    has_services: bool,
+    description: &Description,
+    templates: &BTreeMap<usize, Template>,
+) -> Vec<Diagnostic> {
     let mut check = Check { description, faults: Vec::new() };
     check.unused(templates);
+    if has_services {
+        check.without_a_follow_up(package);
+    }
     check.faults
 }
 
@@ -258,6 +267,18 @@ impl Check<'_> {
                 used.line
             );
             self.error(placed.line_of("Mode"), message, "write 'Mode: 0640' and the service's group as Group");
+        }
+    }
+
+    /// Nothing follows a change of a file unless its stanza says so, which is easily forgotten.
+    fn without_a_follow_up(&mut self, package: &str) {
+        let own = format!("/etc/{package}/");
+        for placed in &self.description.files {
+            let path = &placed.item.path;
+            if path.starts_with(&own) && !placed.lines.contains_key("On-Change") {
+                let hint = "write 'On-Change: restart', or 'On-Change: none' where nothing has to be";
+                self.warning(placed.line, format!("no service is restarted when {path} has changed"), hint);
+            }
         }
     }
 

@@ -116,7 +116,8 @@ impl<'a> Package<'a> {
             faults.extend(scripts(context, name)?);
         }
         if !check::has_errors(&faults) {
-            faults.extend(check::unused(&description, &parsed));
+            let has_services = supervised || !programs.is_empty();
+            faults.extend(check::forgotten(name, has_services, &description, &parsed));
         }
         faults.sort_by(|a, b| a.location.cmp(&b.location));
         Ok((Self { name, root, description, templates, programs, supervised }, faults))
