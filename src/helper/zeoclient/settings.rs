@@ -37,9 +37,7 @@ pub fn text(site: &Site<'_>, files: &[Rendered], described: &[String]) -> String
         let mut fields =
             vec![("File", file.path.as_str()), ("Template", &file.template), ("Escape", file.escape), ("Mode", &mode)];
         let restart = format!("restart {}", site.application.name);
-        if file.restart {
-            fields.push(("On-Change", &restart));
-        }
+        fields.push(("On-Change", if file.restart { &restart } else { "none" }));
         fields.extend(file.check.as_deref().map(|check| ("Check", check)));
         stanzas.put(&fields);
     }
