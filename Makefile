@@ -48,6 +48,7 @@ soak: ## tests too long for check: killed builds and scripts, the toolkit built 
 	    programs::forty programs::rolling programs::exposure programs::live programs::cases zeo_client contents examples missing_compiler
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','COST_LIMIT=100']" \
 	    --test system programs::cost -- --nocapture
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --features soak --test driver -- environments
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','ZEO_OUTAGE=30']" \
 	    --test system zeo_nodes -- --nocapture

@@ -309,6 +309,14 @@ fn a_failed_build_keeps_its_log_and_the_results_before_it() {
     let words = fails(&mut source.program(&["build", "--time-limit", "5s"]), 1);
     assert!(words.contains("time limit of 5 s"), "{words}");
     nothing_left("16180");
+    // The second build of a comparison, which has a time zone of its own, ends with the first.
+    std::fs::remove_file(source.path().join("slow")).unwrap();
+    let again = Source::new("dba-failing-twice", &["[ -n \"$$TZ\" ] || exit 3; sleep 14641"]);
+    let began = Instant::now();
+    let words = fails(&mut again.program(&["build", "--check=rebuild"]), 1);
+    assert!(words.contains("dba-failing-twice could not be built (exit status 2)"), "{words}");
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    nothing_left("14641");
     // What cannot even begin leaves a log and a manifest, too.
     let control = source.path().join("debian/control");
     let text = std::fs::read_to_string(&control).unwrap();

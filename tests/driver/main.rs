@@ -7,6 +7,8 @@ mod harness;
 
 mod build;
 mod check;
+#[cfg(feature = "soak")]
+mod environments;
 mod fetch;
 mod new;
 mod room;

@@ -95,3 +95,23 @@ fn requirements_alone_are_enough_and_nothing_is_too_little() {
     let venv = String::from_utf8(read(work.path().join("debian/my-app.venv"))).unwrap();
     assert_eq!(venv, "Format: 1\nProject: none\nRequirements: requirements.txt\n");
 }
+
+/// examples/zope without its debian/, as its developers have it.
+#[test]
+fn an_application_of_zope_becomes_a_client_of_a_zeo_server() {
+    let work = tempfile::tempdir().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/zope");
+    sh(work.path(), &format!("cp -a '{}/.' . && rm -r debian", example.display()));
+    ok(&mut new(work.path(), &[]));
+    let text = |name: &str| String::from_utf8(read(work.path().join("debian").join(name))).unwrap();
+    assert_eq!(
+        text("board.zeoclient"),
+        "Format: 1\n\nStorage: main\nServer: 127.0.0.1:8100\n\nApplication: board\nFramework: zope\nZcml: board\n\
+         Listen: 127.0.0.1:8080\n\nBootstrap: zope\nAdmin-User: admin\n"
+    );
+    assert!(text("control").contains("               dh-sequence-zeoclient"), "{}", text("control"));
+    assert!(text("control").contains("\nSuggests: zeo-server\n"), "{}", text("control"));
+    // The helper itself takes it.
+    let helper = Path::new(env!("CARGO_BIN_EXE_deb-build-app")).with_file_name("dh_zeoclient");
+    ok(Command::new(helper).args(["--no-act", "-v"]).current_dir(work.path()));
+}

@@ -53,6 +53,8 @@ pub struct Facts {
     pub licence: Option<String>,
     /// Programs that run all the time.
     pub services: Vec<Service>,
+    /// The framework of an application whose data is on a ZEO server.
+    pub zope: Option<Zope>,
     /// Whether cargo compiles a part of it.
     pub rust: bool,
     /// Packages of Debian with parts of Python's own library that the code imports.
@@ -63,6 +65,15 @@ pub struct Facts {
     pub date: String,
     /// Year of the copyright notice, where the licence's text has none.
     pub year: String,
+}
+
+/// An application of Zope or Grok.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zope {
+    /// dh_zeoclient's name of the framework.
+    pub framework: &'static str,
+    /// Its packages with a configure.zcml.
+    pub zcml: Vec<String>,
 }
 
 /// Where the requirements come from.
@@ -111,6 +122,10 @@ pub fn plan(facts: &Facts) -> Vec<File> {
     }
     if let Some(text) = listed(facts) {
         files.push(file("requirements.txt", "what is installed besides the project: dh_venv(1)", text));
+    }
+    if let Some(zope) = &facts.zope {
+        let why = "the application, its ZEO server and its first administrator: dh_zeoclient(1)";
+        files.push(file(&format!("{package}.zeoclient"), why, zeoclient(facts, zope)));
     }
     let programs = programs(facts);
     for program in programs.iter().filter(|program| !facts.manuals.contains_key(*program)) {
@@ -198,6 +213,20 @@ fn named(facts: &Facts) -> BTreeSet<String> {
     names
 }
 
+/// One instance on the server's usual address; everything else is dh_zeoclient's default.
+fn zeoclient(facts: &Facts, zope: &Zope) -> String {
+    let framework = zope.framework;
+    let zcml = match zope.zcml.is_empty() {
+        true => String::new(),
+        false => format!("Zcml: {}\n", zope.zcml.join(" ")),
+    };
+    format!(
+        "Format: 1\n\nStorage: main\nServer: 127.0.0.1:8100\n\nApplication: {}\nFramework: {framework}\n{zcml}\
+         Listen: 127.0.0.1:8080\n\nBootstrap: {framework}\nAdmin-User: admin\n",
+        facts.package
+    )
+}
+
 fn control(facts: &Facts) -> String {
     let package = &facts.package;
     let homepage = facts.project.homepage.as_ref().filter(|url| url.starts_with("http"));
@@ -216,18 +245,20 @@ fn control(facts: &Facts) -> String {
     needed.extend(facts.rust.then_some("cargo"));
     let runtime: String = runtime.iter().map(|name| format!(", {name}")).collect();
     let mut build: Vec<&str> = vec!["debhelper-compat (= 13)"];
-    if !facts.services.is_empty() {
+    if !facts.services.is_empty() || facts.zope.is_some() {
         build.extend(["dh-sequence-appconfig", "dh-sequence-supervisord"]);
     }
     build.push("dh-sequence-venv");
+    build.extend(facts.zope.as_ref().map(|_| "dh-sequence-zeoclient"));
+    let suggests = if facts.zope.is_some() { "Suggests: zeo-server\n" } else { "" };
     build.extend(needed);
     format!(
         "Source: {package}\nSection: {}\nPriority: optional\nMaintainer: {}\n\
          Build-Depends: {}\nStandards-Version: 4.6.2\nRules-Requires-Root: no\n{homepage}\n\
-         Package: {package}\nArchitecture: any\nDepends: ${{misc:Depends}}, ${{shlibs:Depends}}, ${{venv:Depends}}{runtime}\n\
+         Package: {package}\nArchitecture: any\nDepends: ${{misc:Depends}}, ${{shlibs:Depends}}, ${{venv:Depends}}{runtime}\n{suggests}\
          XB-Venv-Id: ${{venv:Id}}\nDescription: {}\n{} .\n \
          The package brings its Python libraries with it, in an environment of their\n own below /usr/lib/{package}/venv.\n",
-        if facts.services.is_empty() { "python" } else { "web" },
+        if facts.services.is_empty() && facts.zope.is_none() { "python" } else { "web" },
         facts.maintainer,
         build.join(",\n               "),
         synopsis(facts),

@@ -20,7 +20,7 @@ use super::inspect::forge::{self, Repository};
 use super::inspect::{self, Project, generated, native, service};
 use super::source;
 use super::target::SUITES;
-use debian::{Facts, File, Requirements};
+use debian::{Facts, File, Requirements, Zope};
 
 /// Names at the top of a project that are no part of the program.
 const NOT_PROGRAM: [&str; 19] = [
@@ -322,10 +322,12 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
     })?;
     let sources = root.sources()?;
     let modules = root.modules(&sources)?;
-    let services = root.services(&project, &modules)?;
+    let zope = root.zope(&project, &requirements, &sources)?;
+    // Zope's own server serves it, as dh_zeoclient has it.
+    let services = if zope.is_some() { Vec::new() } else { root.services(&project, &modules)? };
     let licence = root.licence()?;
     let mut module = None;
-    if installable && project.scripts.is_empty() && services.is_empty() {
+    if installable && project.scripts.is_empty() && services.is_empty() && zope.is_none() {
         module = runnable(&project, &modules);
         if module.is_none() {
             context.warn(
@@ -350,7 +352,7 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
     Ok(Facts {
         version: package_version(&root, &project, &package, &pyproject)?,
         maintainer: maintainer(context, &project)?,
-        undeclared: root.undeclared(&project, &requirements, &modules)?,
+        undeclared: root.undeclared(&project, &requirements, &modules, zope.as_ref())?,
         date: date("-R")?,
         year: date("+%Y")?,
         sources: if installable { Vec::new() } else { sources },
@@ -366,6 +368,7 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         manuals: root.manuals(&programs)?,
         generated: root.has_generated()?,
         services,
+        zope,
         variables,
     })
 }
@@ -429,6 +432,27 @@ impl Root<'_> {
         Ok(service::of_applications(&found))
     }
 
+    /// Zope or Grok, where the project asks for it: then its data is on a ZEO server.
+    fn zope(&self, project: &Project, requirements: &Requirements, sources: &[String]) -> Result<Option<Zope>> {
+        let mut names = inspect::requirement_names(project.dependencies.as_deref().unwrap_or_default());
+        if let Requirements::File(file) = requirements {
+            names.extend(inspect::requirement_names(&[self.text(file)?]));
+        }
+        let framework = ["grok", "zope"].into_iter().find(|name| names.contains(*name));
+        let Some(framework) = framework else { return Ok(None) };
+        let mut zcml = Vec::new();
+        for top in sources {
+            let below = input::names(&self.path.join(top))?;
+            let inside = below.iter().filter(|_| top == "src").map(|name| format!("src/{}", name.to_string_lossy()));
+            for package in [top.clone()].into_iter().chain(inside) {
+                if input::is_file(&self.path.join(&package).join("configure.zcml")) {
+                    zcml.push(package.trim_start_matches("src/").to_owned());
+                }
+            }
+        }
+        Ok(Some(Zope { framework, zcml }))
+    }
+
     /// What the code imports and nothing declares: setuptools' pkg_resources, which
     /// virtual environments do not have. Servers that a file of requirements names
     /// are in it, too, so that they are not asked for again.
@@ -437,8 +461,15 @@ impl Root<'_> {
         project: &Project,
         requirements: &Requirements,
         modules: &[(String, String)],
+        zope: Option<&Zope>,
     ) -> Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
+        if zope.is_some() {
+            // What speaks with the ZEO server, and with browsers.
+            let declared = inspect::requirement_names(project.dependencies.as_deref().unwrap_or_default());
+            let needed = ["waitress", "zeo"].into_iter().filter(|name| !declared.contains(*name));
+            names.extend(needed.map(str::to_owned));
+        }
         // Its setup.py, too, is run with the setuptools that is there.
         let setup = self.text("setup.py")?;
         let mut texts = modules.iter().map(|(_, text)| text).chain([&setup]);
