@@ -23,7 +23,7 @@ mount -t overlay image -o "lowerdir=lower,upperdir=upper,workdir=work,volatile$m
 if [ -z "$from" ]; then
     # Whether programs of the architecture run here was asked before, without arch-test.
     # shellcheck disable=SC2086 # one word or none
-    mmdebstrap $mounts --quiet --mode=root --format=directory --variant=minbase --architectures="$arch" \
+    mmdebstrap $mounts --mode=root --format=directory --variant=minbase --architectures="$arch" \
         --aptopt="$aptconf" --dpkgopt=force-unsafe-io --include=ca-certificates \
         --skip=cleanup/apt/lists --skip=check/empty --skip=check/qemu "$suite" root "$sources"
     rm -f root/etc/apt/apt.conf.d/99mmdebstrap root/etc/dpkg/dpkg.cfg.d/99mmdebstrap

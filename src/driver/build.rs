@@ -69,9 +69,8 @@ pub struct Request {
     pub variation: Variation,
     /// By what.
     pub backend: Backend,
-    /// A second build beside the first of this very run, which holds the lock of the
-    /// source: ended when this becomes true.
-    pub beside: Option<Arc<AtomicBool>>,
+    /// Ended when this becomes true.
+    pub unwanted: Option<Arc<AtomicBool>>,
 }
 
 /// Circumstances of a build that must not change what comes out.
@@ -102,7 +101,7 @@ impl Request {
             room: None,
             variation: Variation::Usual,
             backend: Backend::Session,
-            beside: None,
+            unwanted: None,
         }
     }
 }
@@ -202,10 +201,46 @@ pub const LOG: &str = "build.log";
 
 /// Build.
 pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
+    prepare(context, request)?.build(request)
+}
+
+/// A source that is ready to be built, with what it is built on, and its lock.
+pub struct Ready<'a> {
+    context: &'a Context<'a>,
+    tree: Tree,
+    kind: String,
+    environments: Environments<'a>,
+    base: Option<Base>,
+    work: Workroom,
+    seconds: f64,
+    _lock: Held,
+}
+
+impl Ready<'_> {
+    /// Build it, as it was prepared for; several times at once, if the requests have places,
+    /// variations and ends of their own.
+    pub fn build(&self, request: &Request) -> Result<Built> {
+        let kept = Kept::new(self.context, &self.tree.changelog.source, request, self.base.as_ref())?;
+        let build = Build {
+            context: self.context,
+            request,
+            tree: &self.tree,
+            place: place(self.context, request, &self.tree),
+            kind: self.kind.clone(),
+            base: self.base.as_ref(),
+            kept,
+            work: self.work.path().join(format!("{:?}", request.variation).to_lowercase()),
+        };
+        build.run(&self.environments, self.seconds)
+    }
+}
+
+/// Copy a source, lock it, and have all there that a build of it takes.
+pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<'a>> {
     let began = Instant::now();
     let work = Workroom::new(&context.cache()?.join("work"))?;
     let mut tree = tree::copy(context, &request.source, request.wanted.as_ref(), request.allow_dirty, work.path())?;
-    let _lock = request.beside.is_none().then(|| lock(context, &tree, request)).transpose()?;
+    let _lock = lock(context, &tree, request)?;
     // Without a network, a virtual environment is made of wheels that are there.
     let lacking = !request.vendor && !request.network && request.backend != Backend::Host && tree.lacks_wheels()?;
     if lacking {
@@ -235,10 +270,8 @@ pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {
             Some(base.map_err(|error| unbuilt(context, request, &tree, &place, began, error))?)
         }
     };
-    let kept = Kept::new(context, &tree.changelog.source, request, base.as_ref())?;
-    let prepared = began.elapsed().as_secs_f64();
-    let build = Build { context, request, tree: &tree, place, kind, base, kept, work: work.path() };
-    build.run(&environments, prepared)
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Ready { context, tree, kind, environments, base, work, seconds, _lock })
 }
 
 /// `SUITE/SOURCE/VERSION/ARCHITECTURE` below the directory for results.
@@ -299,9 +332,10 @@ struct Build<'a> {
     tree: &'a Tree,
     place: PathBuf,
     kind: String,
-    base: Option<Base>,
+    base: Option<&'a Base>,
     kept: Option<Kept>,
-    work: &'a Path,
+    /// Of this build alone.
+    work: PathBuf,
 }
 
 impl Build<'_> {
@@ -317,7 +351,7 @@ impl Build<'_> {
         let again = if self.request.variation == Variation::Other { " again" } else { "" };
         let (source, version) = (&self.tree.changelog.source, &self.tree.changelog.version);
         let task = self.context.begin(format!("building {source} {version}{again}"));
-        let unwanted = self.request.beside.as_deref();
+        let unwanted = self.request.unwanted.as_deref();
         let ended =
             process::contained_until(&process, &log, self.request.limit, unwanted, &mut |line| task.line(line))?;
         drop(task);
@@ -374,9 +408,9 @@ impl Build<'_> {
 
     /// What builds, as [`process::contained`] takes it; results go to `part`.
     fn process(&self, part: &Path, environments: &Environments<'_>, step: Step) -> Result<Process> {
-        let Some(base) = self.base.as_ref().filter(|_| self.request.backend == Backend::Session) else {
+        let Some(base) = self.base.filter(|_| self.request.backend == Backend::Session) else {
             let job = backend::Job {
-                base: self.base.as_ref(),
+                base: self.base,
                 suite: self.request.suite.name,
                 architecture: &self.request.architecture,
                 tree: self.tree,
@@ -384,7 +418,7 @@ impl Build<'_> {
                 network: self.request.network,
                 room: self.request.room.map_or_else(memory, Ok)?,
                 environment: &step.environment,
-                work: self.work,
+                work: &self.work,
                 part,
             };
             return self.request.backend.process(self.context, environments, &job);

@@ -351,7 +351,11 @@ fn leader(container: &mut Child) -> Outcome<String> {
     let children = format!("/proc/{0}/task/{0}/children", container.id());
     for _ in 0..600 {
         if let Some(status) = container.try_wait().map_err(|error| error.to_string())? {
-            return Err(format!("systemd-nspawn ended with {status}: does the image have systemd-sysv?"));
+            // systemd(1) of sid, from version 258 on.
+            let old = !Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+            let more =
+                if old { ", and does its systemd boot on a machine with control groups of version 1?" } else { "?" };
+            return Err(format!("systemd-nspawn ended with {status}: does the image have systemd-sysv{more}"));
         }
         let listed = std::fs::read_to_string(&children).unwrap_or_default();
         if let Some(first) = listed.split_whitespace().next() {

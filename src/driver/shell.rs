@@ -161,7 +161,7 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
         room: options.room.map(|megabytes| megabytes * 1_000_000),
         variation: build::Variation::Usual,
         backend: options.backend,
-        beside: None,
+        unwanted: None,
     };
     let checks = options.check.as_deref().map(Check::named).transpose()?;
     let told = |built: &build::Built| {

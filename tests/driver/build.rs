@@ -378,7 +378,11 @@ fn an_environment_follows_build_depends_and_is_collected() {
     assert!(rows.contains("\"purpose\": \"dba-depends\""), "{rows}");
     let text = ok(&mut source.program(&["env", "list"]));
     assert!(text.contains("minimal system, ") && text.contains("tools"), "{text}");
+    let archive = cache().join("deb-build-app/environments/archives/of-a-layer-that-is-gone.tar");
+    std::fs::create_dir_all(archive.parent().unwrap()).unwrap();
+    std::fs::write(&archive, "").unwrap();
     let removed = ok(&mut source.program(&["--json", "env", "gc"]));
+    assert!(!archive.exists());
     let removed: serde_json::Value = serde_json::from_str(&removed).unwrap();
     assert!(removed["removed"].as_array().unwrap().iter().all(|row| row["purpose"] != "dba-depends"), "{removed}");
     assert!(ok(&mut source.program(&["env", "list"])).contains("dba-depends"), "a layer used just now stays");

@@ -35,11 +35,12 @@ pub fn build_and_check(
 ) -> Result<(Built, Vec<Verdict>)> {
     let room = Workroom::new(&context.cache()?.join("work"))?;
     let unwanted = Arc::new(AtomicBool::new(false));
-    let second = build::Request { beside: Some(unwanted.clone()), ..again(request, room.path().join("rebuilt")) };
+    let second = build::Request { unwanted: Some(unwanted.clone()), ..again(request, room.path().join("rebuilt")) };
+    let ready = build::prepare(context, request)?;
     std::thread::scope(|scope| {
-        let begin = || scope.spawn(|| build::build(context, &second));
+        let begin = || scope.spawn(|| ready.build(&second));
         let under_way = checks.contains(&Check::Rebuild).then(begin);
-        let outcome = build::build(context, request).and_then(|built| {
+        let outcome = ready.build(request).and_then(|built| {
             told(&built);
             let changes = built.directory.join(&built.changes);
             let (suite, architecture) = (request.suite, request.architecture.clone());

@@ -128,7 +128,23 @@ impl Environments<'_> {
                 removed.push(row);
             }
         }
+        self.collect_archives(keep)?;
         Ok(removed)
+    }
+
+    /// Archives of what is there no longer, or not used for `keep` seconds; they are made anew
+    /// where sbuild or pbuilder asks for one.
+    fn collect_archives(&self, keep: u64) -> Result<()> {
+        let place = self.root.join("archives");
+        for name in input::names(&place)? {
+            let path = place.join(&name);
+            let Some(of) = name.to_str().and_then(|name| name.strip_suffix(".tar")) else { continue };
+            let there = input::is_directory(&self.root.join("layers").join(of));
+            if !there || age(&path)? > keep {
+                apply::remove(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Out of the way at once, then removed; never into another file system.
