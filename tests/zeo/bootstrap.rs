@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::stand::{LOAD, Node, Process, Server, free_port, in_the_tree, program, run};
+use crate::stand::{LOAD, Node, Process, Server, free_port, in_the_tree, program, python, run};
 
 const PASSWORD: &str = "preseeded-by-an-administrator";
 
@@ -285,6 +285,42 @@ fn a_server_that_is_away_is_for_later() {
     node.configure(&format!("127.0.0.1:{}", free_port()), "1", "[bootstrap]\nframework = \"zope\"\n");
     node.run("reset-admin").ends_with(75);
     node.run("upgrade").ends_with(1);
+}
+
+/// On a slow machine the time is up while Zope is being imported, by an unpickler that
+/// wraps what it meets, or by a module that goes on without what it cannot import.
+#[test]
+fn a_time_limit_counts_whoever_catches_it() {
+    const LIMITED: &str = "
+import sys, time, types
+from zeoclient import database, errors
+def wrapped():
+    try:
+        time.sleep(20)
+    except Exception as error:
+        raise LookupError('a state cannot be loaded') from error
+def gone_on():
+    for _ in range(2):
+        try:
+            time.sleep(20)
+        except Exception:
+            pass
+    time.sleep(20)
+began = time.monotonic()
+for work in wrapped, gone_on:
+    try:
+        with database._deadline(types.SimpleNamespace(name='main', servers=[]), 0.2):
+            work()
+    except errors.TryLater as error:
+        print(work.__name__, error)
+sys.exit(time.monotonic() - began > 15)
+";
+    let mut command = Command::new(python());
+    command.args(["-c", LIMITED]);
+    in_the_tree(&mut command);
+    let said = run(&mut command).ends_with(0);
+    let late = "the storage 'main' on  did not answer within 0.2 s";
+    assert_eq!(said.stdout, format!("wrapped {late}\ngone_on {late}\n"), "{said:#?}");
 }
 
 /// Every argument and variable of a process and its children, while it runs.

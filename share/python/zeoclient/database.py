@@ -114,24 +114,35 @@ def _opened(storage: Storage, read_only: bool = False) -> Iterator[Root]:
 def _deadline(storage: Storage, limit: float) -> Iterator[None]:
     """ClientDisconnected and a server that hangs are the same to a caller.
 
-    A request that was sent has no time limit in ZEO; SIGALRM ends the wait.
+    A request that was sent has no time limit in ZEO; SIGALRM ends the wait, wherever
+    it meets the program: what is being loaded at that moment may wrap the exception
+    in another or go on without it, so the signal comes again.
     """
     from ZEO.Exceptions import ClientDisconnected
     from ZODB.POSException import ReadOnlyError
 
     servers = ", ".join(show(server) for server in storage.servers)
 
+    late = TryLater(f"the storage '{storage.name}' on {servers} did not answer within {limit:g} s")
+    is_late = False
+
     def expired(_signal: int, _frame: FrameType | None) -> None:
-        raise TryLater(f"the storage '{storage.name}' on {servers} did not answer within {limit:g} s")
+        nonlocal is_late
+        is_late = True
+        raise late
 
     before = signal.signal(signal.SIGALRM, expired)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    signal.setitimer(signal.ITIMER_REAL, limit, 1)
     try:
         yield
     except ClientDisconnected as error:
         raise TryLater(f"the connection to the storage '{storage.name}' on {servers} was lost") from error
     except ReadOnlyError as error:
         raise Fault(f"the storage '{storage.name}' on {servers} is read-only") from error
+    except Exception as error:
+        if is_late and error is not late:
+            raise late from error
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
