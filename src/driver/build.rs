@@ -26,7 +26,7 @@ use super::fetch::json;
 use super::git::Wanted;
 use super::hold::{Held, Workroom};
 use super::kept::Kept;
-use super::process::{self, Ended};
+use super::process::{self, Ended, Terms};
 use super::session::{Bind, Session, Step, Upper};
 use super::shell_session::memory;
 use super::target::Suite;
@@ -351,9 +351,9 @@ impl Build<'_> {
         let again = if self.request.variation == Variation::Other { " again" } else { "" };
         let (source, version) = (&self.tree.changelog.source, &self.tree.changelog.version);
         let task = self.context.begin(format!("building {source} {version}{again}"));
-        let unwanted = self.request.unwanted.as_deref();
-        let ended =
-            process::contained_until(&process, &log, self.request.limit, unwanted, &mut |line| task.line(line))?;
+        let (limit, unwanted) = (self.request.limit, self.request.unwanted.as_deref());
+        let terms = Terms { limit, unwanted, patient: unwanted.is_some() };
+        let ended = process::contained_on(&process, &log, terms, &mut |line| task.line(line))?;
         drop(task);
         let outputs = if ended.success() { outputs(&part)? } else { Vec::new() };
         let seconds = [("prepare", prepared), ("build", began.elapsed().as_secs_f64())].into();

@@ -82,22 +82,28 @@ const HELPER: [&str; 7] = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid",
 /// Run a child in a process namespace of its own; `log` gets what it prints, and
 /// `line` each line. Its standard input is a pipe that closes when the driver dies.
 pub fn contained(process: &Process, log: &Path, limit: Option<Duration>, line: &mut dyn FnMut(&str)) -> Result<Ended> {
-    contained_until(process, log, limit, None, line)
+    contained_on(process, log, Terms { limit, ..Terms::default() }, line)
 }
 
-/// The same, killed once `unwanted` is true.
-pub fn contained_until(
-    process: &Process,
-    log: &Path,
-    limit: Option<Duration>,
-    unwanted: Option<&AtomicBool>,
-    line: &mut dyn FnMut(&str),
-) -> Result<Ended> {
+/// How a child runs beside others.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// How long it may take.
+    pub limit: Option<Duration>,
+    /// Killed once this is true.
+    pub unwanted: Option<&'a AtomicBool>,
+    /// Whether others, which take longest, get the processors first (nice(1)).
+    pub patient: bool,
+}
+
+/// The same, on these terms.
+pub fn contained_on(process: &Process, log: &Path, terms: Terms<'_>, line: &mut dyn FnMut(&str)) -> Result<Ended> {
+    let Terms { limit, unwanted, patient } = terms;
     let failed = |error: std::io::Error| Error::io("run", Path::new(&process.program), &error);
     let pipe = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
     let (reader, writer) = (File::from(pipe.0), pipe.1);
-    let mut command = Command::new(CONTAINED[0]);
-    command.args(&CONTAINED[1..]).arg(&process.program).args(&process.arguments);
+    let mut command = Command::new(if patient { "nice" } else { CONTAINED[0] });
+    command.args(&CONTAINED[usize::from(!patient)..]).arg(&process.program).args(&process.arguments);
     command.env_clear().envs(&process.environment);
     command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let mut child = command.spawn().map_err(failed)?;

@@ -243,7 +243,9 @@ impl Checker<'_> {
             interactive: false,
             boot: run.boot,
         };
-        let ended = process::contained(&session.process()?, log, Some(LIMIT), &mut |line| task.line(line))?;
+        // What boots waits for a system to come up, and is the last to end.
+        let terms = process::Terms { limit: Some(LIMIT), patient: !session.boot, ..process::Terms::default() };
+        let ended = process::contained_on(&session.process()?, log, terms, &mut |line| task.line(line))?;
         if ended.success() {
             return Ok(Ended::Good);
         }
