@@ -254,6 +254,7 @@ impl Fleet<'_> {
 
     /// Start or restart a process, and wait until it serves.
     fn do_one(&self, verb: &str, service: &Service, index: usize, unit: &str, action: Action) -> Result<Outcome> {
+        let restarts = self.look_at(unit)?.restarts;
         let ended = self.systemctl(verb, &[unit.to_owned()])?;
         if !ended.is_success() {
             let fault = failed(unit, verb, &ended.output);
@@ -266,7 +267,9 @@ impl Fleet<'_> {
         let is_sure = matches!(begun.kind.as_str(), "notify" | "notify-reload" | "oneshot" | "forking");
         let stay =
             if is_sure || (health.is_some() && service.instances.len() == 1) { 0 } else { service.start_seconds };
-        // NRestarts counts from a start that was asked for.
+        // NRestarts counts from a start that was asked for, but goes on where systemd was about
+        // to start it again.
+        let restarts = restarts.min(begun.restarts);
         let wait = Wait { health, stay: Duration::from_secs(stay.into()) };
         let mut first = Some(begun);
         let why = settle::watch(self.machine, service, wait, || {
@@ -274,7 +277,7 @@ impl Fleet<'_> {
                 Some(seen) => seen,
                 None => self.look_at(unit)?,
             }
-            .life(0))
+            .life(restarts))
         })?;
         Ok(self.settled(service, unit, action, why))
     }
