@@ -27,7 +27,7 @@ const MODULES: [(&str, &str); 14] = [
     ("zeoclient/upgrade.py", include_str!("../../../share/python/zeoclient/upgrade.py")),
 ];
 
-/// What alone is on the path of Zope's server.
+/// What alone is on the path of a server of Zope's or zope.app's.
 const REFUSING: &str = include_str!("../../../share/python/zeoclient_wsgi.py");
 
 /// What the source has besides the file.
@@ -74,7 +74,7 @@ pub fn plan(site: &Site<'_>, found: &Found) -> Result<Outcome> {
     for (name, text) in MODULES {
         outcome.files.insert(format!("{library}/{name}"), (text.to_owned(), 0o644));
     }
-    if site.application.framework == Framework::Zope {
+    if matches!(site.application.framework, Framework::Zope | Framework::Grok | Framework::Paste) {
         outcome.files.insert(format!("{library}/wsgi/zeoclient_wsgi.py"), (REFUSING.to_owned(), 0o644));
     }
     outcome.files.insert(format!("{library}/start"), (texts::start(site)?, 0o755));

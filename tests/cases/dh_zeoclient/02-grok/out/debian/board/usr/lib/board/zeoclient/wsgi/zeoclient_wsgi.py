@@ -1,0 +1,1 @@
+@FILE share/python/zeoclient_wsgi.py@
