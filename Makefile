@@ -52,6 +52,8 @@ soak: ## tests too long for check: killed builds and scripts, the toolkit built 
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','ZEO_OUTAGE=30']" \
 	    --test system zeo_nodes -- --nocapture
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','FIRST_ANSWER=6']" \
+	    --test system zeo_client::bookworm::under_systemd -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --test soak by_hand -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --test soak plone -- --nocapture
 

@@ -20,7 +20,9 @@ mod programs;
 mod smoke;
 mod sources;
 mod toolkit;
+mod zeo_cases;
 mod zeo_client;
+mod zeo_frameworks;
 mod zeo_nodes;
-mod zeo_pyramid;
+
 mod zeo_server;

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::configuration::runtime;
 use crate::harness::{Booted, Suite, repository};
 use crate::package::{Built, Source, built, target};
+use crate::zeo_cases::{ASK, BOARD};
 use crate::zeo_client::{board, server};
 
 /// The setting `wait_timeout` on both nodes, in seconds.
@@ -191,7 +192,7 @@ fn machines(suite: Suite) -> [Booted; 3] {
     base.install(&[runtime(suite)]);
     base.copy_in(board(suite).deb(), "/var/tmp/client.deb");
     base.copy_in(newer(suite).deb(), "/var/tmp/newer.deb");
-    base.write("/usr/local/bin/ask.py", crate::zeo_client::ASK);
+    base.write("/usr/local/bin/ask.py", ASK);
     base.write("/usr/local/bin/traffic.py", TRAFFIC);
     base.write("/etc/ssl/zeo-ca.pem", &server_pem);
     // Before the package comes: where its server is, and an account that may read the key.
@@ -247,8 +248,8 @@ fn two_nodes(suite: Suite) {
     assert!(made.starts_with("administrator: 'admin', made by board on "), "{made}");
 
     // What one writes the other shows.
-    assert_eq!(crate::zeo_client::put(&one, &password, "From one"), "303");
-    assert_eq!(crate::zeo_client::put(&two, &password, "From two"), "303");
+    assert_eq!(BOARD.put(&one, &password, "From one"), "303");
+    assert_eq!(BOARD.put(&two, &password, "From two"), "303");
     for (_, node) in nodes {
         let both = "page=$(python3 /usr/local/bin/ask.py http://127.0.0.1:8080/board)
             grep -q 'From one' <<<\"$page\" && grep -q 'From two' <<<\"$page\"";

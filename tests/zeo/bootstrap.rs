@@ -168,7 +168,8 @@ fn killed_at_every_write_and_run_again() {
         Attempt::new(&format!("wait {ordinal}"), storage, node, &mut command)
     };
     let mut attempts = every(&at_write);
-    assert!(fired(&attempts) + 2 >= counted, "only {} kills at {counted} writes", fired(&attempts));
+    // A seeding writes as often each time, so that each write has had its kill.
+    assert!(fired(&attempts) >= counted, "only {} kills at {counted} writes", fired(&attempts));
     if rounds() >= 20 {
         let waits = every(&at_wait);
         assert!(fired(&waits) >= 20, "only {} waits", fired(&waits));
