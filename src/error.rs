@@ -118,6 +118,12 @@ impl Error {
         Self::Failed(vec![Diagnostic::error(message)])
     }
 
+    /// What no input should lead to.
+    pub fn bug(message: impl Into<String>) -> Self {
+        let hint = "this is a fault of the program's: report it, with the command and what stood before this line";
+        Diagnostic::error(message).hint(hint).into()
+    }
+
     /// A wrong command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage(Diagnostic::error(message))

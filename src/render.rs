@@ -23,7 +23,6 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("supervisord/postinst-converge.sh", include_str!("../share/templates/supervisord/postinst-converge.sh.hbs")),
     ("supervisord/postinst-enable.sh", include_str!("../share/templates/supervisord/postinst-enable.sh.hbs")),
     ("supervisord/postinst-link.sh", include_str!("../share/templates/supervisord/postinst-link.sh.hbs")),
-    ("supervisord/postinst-unlink.sh", include_str!("../share/templates/supervisord/postinst-unlink.sh.hbs")),
     ("supervisord/postinst.sh", include_str!("../share/templates/supervisord/postinst.sh.hbs")),
     ("supervisord/postrm.sh", include_str!("../share/templates/supervisord/postrm.sh.hbs")),
     ("supervisord/stop.sh", include_str!("../share/templates/supervisord/stop.sh.hbs")),

@@ -236,8 +236,12 @@ fn completions_are_those_of_the_programs() {
 #[test]
 fn shells_read_their_completions() {
     for (tool, _, _) in commands() {
-        let bash = Process::new("bash").arg("-n").arg(path(&format!("share/completions/bash/{tool}"))).output();
-        let bash = bash.expect("bash is installed");
-        assert!(bash.status.success(), "{}", String::from_utf8_lossy(&bash.stderr));
+        let files =
+            [("bash", format!("bash/{tool}")), ("zsh", format!("zsh/_{tool}")), ("fish", format!("fish/{tool}.fish"))];
+        for (shell, file) in files {
+            let output = Process::new(shell).arg("-n").arg(path(&format!("share/completions/{file}"))).output();
+            let output = output.unwrap_or_else(|error| panic!("{shell}: {error}"));
+            assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+        }
     }
 }

@@ -266,9 +266,8 @@ fn failure(ended: &Ended) -> Error {
         Some(status) => format!("it ended with status {status}"),
         None => "it was not done in time".to_owned(),
     }));
-    if let Some(hint) = after("zeoclient: hint: ") {
-        fault = fault.hint(hint);
-    }
+    let otherwise = || "'appctl bootstrap status' shows how the servers and the database stand".to_owned();
+    fault = fault.hint(after("zeoclient: hint: ").unwrap_or_else(otherwise));
     if ended.status == Some(LATER) { Error::Locked(fault) } else { Error::Failed(vec![fault]) }
 }
 

@@ -9,7 +9,7 @@ use std::io::{BufRead, Read};
 
 use super::cli::Maint;
 use super::work::{Access, Change, Work};
-use super::{Ending, LONGEST_VALUE, Machine, accept, apply};
+use super::{Ending, LONGEST_VALUE, Machine, accept, apply, report};
 use crate::configuration::layer::{self, Effective};
 use crate::configuration::setting::Setting;
 use crate::error::{Diagnostic, Error, Result};
@@ -19,6 +19,18 @@ const ANSWERS: &str = "--answers";
 
 /// Do the script's part.
 pub fn run(machine: &Machine, call: &Maint) -> Result<Ending> {
+    let ending = part(machine, call)?;
+    if machine.json && !is_configure(call) {
+        machine.printer.output(&report::object(&call.package, []));
+    }
+    Ok(ending)
+}
+
+fn is_configure(call: &Maint) -> bool {
+    call.script == "postinst" && call.arguments.first().is_some_and(|action| action == "configure")
+}
+
+fn part(machine: &Machine, call: &Maint) -> Result<Ending> {
     let action = call.arguments.first().map(String::as_str).unwrap_or_default();
     match (call.script.as_str(), action) {
         ("postinst", "configure") => {
@@ -45,22 +57,32 @@ fn configure(machine: &Machine, call: &Maint) -> Result<Ending> {
     let answers = if call.arguments.iter().any(|word| word == ANSWERS) { answers()? } else { Vec::new() };
     let mut work = Work::open(machine, &call.package, Access::Write)?;
     let mut change = Change::default();
+    let mut rejected = Vec::new();
     if !answers.is_empty() {
         let effective = work.effective()?;
         for (key, text) in &answers {
             if let Err(fault) = take(&work.package.manifest.settings, &effective, key, text, &mut change) {
                 machine.printer.diagnostic(&Diagnostic { severity: crate::error::Severity::Warning, ..fault });
-                machine.printer.output(&format!("{key}\n"));
+                rejected.push(key.as_str());
             }
         }
     }
+    if !machine.json {
+        // For the script, whatever comes of the rest.
+        rejected.iter().for_each(|key| machine.printer.output(&format!("{key}\n")));
+    }
     work.change(&change);
     // The converge comes last in the script, in a call of its own.
-    apply(machine, &mut work, &change).map(|_| Ending::Done)
+    let applied = apply(machine, &mut work, &change)?;
+    if machine.json {
+        let parts = [("files", report::files(&applied.reports)), ("rejected", rejected.into())];
+        machine.printer.output(&report::object(&call.package, parts));
+    }
+    Ok(Ending::Done)
 }
 
 /// Take an answer into the change, if it differs from what counts already. An
-/// empty secret is no answer.
+/// empty one is none where it is a secret, or where the type has no empty value.
 fn take(
     settings: &[Setting],
     effective: &Effective,
@@ -69,7 +91,7 @@ fn take(
     change: &mut Change,
 ) -> std::result::Result<(), Diagnostic> {
     let setting = layer::find(settings, key)?;
-    if setting.is_secret() && text.is_empty() {
+    if text.is_empty() && (setting.is_secret() || setting.parse(text).is_err()) {
         return Ok(());
     }
     let mut one = Change::default();

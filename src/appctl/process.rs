@@ -67,7 +67,7 @@ pub fn run(child: &Child) -> Result<Ended> {
 /// [`run`] with a standard input that a pipe can hold.
 pub fn run_with(child: &Child, input: Option<&[u8]>) -> Result<Ended> {
     let Some((program, arguments)) = child.words.split_first() else {
-        return Err(Error::failed("an empty command cannot be run"));
+        return Err(Error::bug("an empty command cannot be run"));
     };
     let cannot = |errno| failed("run", Path::new(program), errno);
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(cannot)?;

@@ -209,7 +209,7 @@ impl Store {
 
     fn bytes(&self, name: &str, value: &impl Serialize) -> Result<Vec<u8>> {
         let text = serde_json::to_string_pretty(value).map_err(|error| {
-            Error::failed(format!("cannot write {}: {error}", self.directory.path().join(name).display()))
+            Error::bug(format!("cannot write {}: {error}", self.directory.path().join(name).display()))
         })?;
         Ok((text + "\n").into_bytes())
     }

@@ -16,7 +16,7 @@ use super::secrets::Secrets;
 use super::service;
 use super::store::{self, Store, encoded, private};
 use crate::configuration::manifest::{Manifest, Purge};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What is carried out besides a decision.
 #[derive(Debug, Default)]
@@ -199,7 +199,7 @@ impl Places {
         }
         match self.open.get(above) {
             Some(directory) => Ok((directory, name)),
-            None => Err(crate::error::Error::failed(format!("{above} was lost"))),
+            None => Err(Error::bug(format!("{above} was lost"))),
         }
     }
 

@@ -219,7 +219,7 @@ impl<'a> Work<'a> {
         self.check_changes(&mut prepared)?;
         let besides = self.besides();
         let after = self.journal_after(&prepared);
-        let Some(store) = &self.store else { return Err(Error::failed("the state of the package is not open")) };
+        let Some(store) = &self.store else { return Err(Error::bug("the state of the package is not open")) };
         let decision = &prepared.decision;
         if !decision.is_nothing() || !decision.rendered.is_empty() || !besides.is_nothing() {
             let manifest = &self.package.manifest;

@@ -124,8 +124,13 @@ impl Template {
             Ok(text) if faults.is_empty() => Ok(text),
             Ok(_) => Err(faults),
             Err(error) => {
-                let fault = Diagnostic::error(format!("cannot be rendered: {}", error.reason()));
-                let fault = fault.hint("a setting or a block of it is not there: correct the name");
+                let fault = match error.reason() {
+                    RenderErrorReason::MissingVariable(Some(name)) => {
+                        Diagnostic::error(format!("there is no setting '{name}'")).hint("correct the name")
+                    }
+                    reason => Diagnostic::error(format!("cannot be rendered: {reason}"))
+                        .hint("a setting or a block of it is not there: correct the name"),
+                };
                 faults.push(fault.at(Location::line(&self.file, error.line_no.unwrap_or(1))));
                 Err(faults)
             }
@@ -465,7 +470,7 @@ mod tests {
             ]
         );
         let error = render("{{missing}}", Escape::Ini).unwrap_err();
-        assert!(error[0].starts_with("t.hbs:1: cannot be rendered: "), "{error:?}");
+        assert_eq!(error, ["t.hbs:1: there is no setting 'missing' (correct the name)"]);
     }
 
     #[test]

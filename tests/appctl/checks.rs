@@ -34,6 +34,21 @@ fn it_runs_as_the_service_s_user_with_nothing_of_ours() {
 }
 
 #[test]
+fn check_user_says_who_runs_it() {
+    let machine = Machine::with_notes();
+    let mut manifest = notes();
+    manifest["files"][0]["check"] = "id -un; cat {{file}}; false".into();
+    manifest["files"][0]["check_user"] = "nobody".into();
+    machine.install(&manifest);
+    let said = machine.inside("", &CONFIGURE).is(1).stderr;
+    assert!(said.contains("\tnobody\n") && said.contains("\tlisten = 127.0.0.1:8000"), "{said}");
+    manifest["files"][0]["check_user"] = "somebody".into();
+    machine.install(&manifest);
+    let said = machine.inside("", &CONFIGURE).is(1).stderr;
+    assert!(said.contains("there is no user 'somebody'") && said.contains("hint: "), "{said}");
+}
+
+#[test]
 fn a_refusal_leaves_everything_as_it_was_and_names_file_and_setting() {
     let machine = with_check("! grep -q 0.0.0.0 {{file}} || { echo \"bad: $(cat {{file}})\"; exit 3; }");
     machine.inside("", &CONFIGURE).ok();

@@ -169,8 +169,70 @@ fn json_has_the_schema_of_the_manual() {
         "location": "/etc/notes/settings.d/60-appctl.conf:4"
     });
     assert_eq!(shown["settings"][1], workers);
-    let status = machine.appctl(&["status", "--json"]).ok().json();
-    assert_eq!(status["files"][0]["state"], "unchanged");
+    let shown = machine.appctl(&["config", "show", "notes", "session_key", "--json"]).ok().json();
+    let key = serde_json::json!({
+        "name": "session_key", "type": "secret", "value": null, "masked": true, "source": "generated", "location": null
+    });
+    assert_eq!(shown, serde_json::json!({"schema": 1, "package": "notes", "settings": [key]}));
+}
+
+/// Every command that changes or judges something, each answer as a whole.
+#[test]
+fn every_command_answers_in_json() {
+    use serde_json::{Value, json};
+    let machine = Machine::with_notes();
+    let ask = |status: i32, words: &[&str]| {
+        let words: Vec<&str> = ["--json"].iter().chain(words).copied().collect();
+        machine.appctl(&words).is(status).json()
+    };
+    let files = |first: &str, second: &str| {
+        json!([
+            {"path": "/etc/notes/notes.ini", "state": first},
+            {"path": "/etc/notes/workers.conf", "state": second},
+            {"path": "/etc/notes/current", "state": if first == "new" { "new" } else { "unchanged" }},
+        ])
+    };
+    let answer = |parts: Value| {
+        let mut whole = json!({"schema": 1, "package": "notes"});
+        whole.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+        whole
+    };
+    let nowhere = json!([{"program": "web", "unit": "notes-web.service", "action": "no-manager"}]);
+    let configured = ask(0, &["maint", "postinst", "notes", "configure", ""]);
+    assert_eq!(configured, answer(json!({"files": files("new", "new"), "rejected": []})));
+    assert_eq!(ask(0, &["maint", "postinst", "notes", "abort-upgrade", "2"]), answer(json!({})));
+    let waiting = json!([{"program": "web", "waits-for": "restart"}]);
+    let status = |files: Value, services: &Value, degraded: bool| {
+        answer(json!({"files": files, "services": services, "interrupted": false, "degraded": degraded}))
+    };
+    assert_eq!(ask(3, &["status"]), status(files("unchanged", "unchanged"), &waiting, true));
+    assert_eq!(ask(0, &["service", "converge", "notes"]), answer(json!({"services": nowhere})));
+    assert_eq!(ask(0, &["status", "notes"]), status(files("unchanged", "unchanged"), &json!([]), false));
+    let set = ask(0, &["config", "set", "notes", "listen=0.0.0.0:9"]);
+    assert_eq!(set, answer(json!({"files": files("changed", "unchanged"), "services": nowhere})));
+    let unset = ask(0, &["config", "unset", "notes", "listen"]);
+    assert_eq!(unset, answer(json!({"files": files("changed", "unchanged"), "services": nowhere})));
+    let idle = ask(0, &["config", "apply", "notes"]);
+    assert_eq!(idle, answer(json!({"files": files("unchanged", "unchanged"), "services": []})));
+    machine.remove("/etc/notes/workers.conf");
+    let mut deleted = files("unchanged", "deleted");
+    assert_eq!(ask(0, &["status"])["files"], deleted);
+    let restored = ask(0, &["config", "restore", "notes", "/etc/notes/workers.conf"]);
+    assert_eq!(restored, answer(json!({"files": files("unchanged", "new"), "services": []})));
+    machine.write("/etc/notes/settings.d/50-a.conf", "workers = 9\n");
+    deleted = files("unchanged", "changed");
+    let diff = ask(3, &["config", "diff", "notes"]);
+    assert_eq!((&diff["files"], &diff["schema"], &diff["package"]), (&deleted, &json!(1), &json!("notes")));
+    assert!(diff["diff"].as_str().unwrap().contains("-workers=2\n+workers=9\n"), "{diff}");
+    let checks = json!([
+        {"path": "/etc/notes/notes.ini", "check": "good"},
+        {"path": "/etc/notes/workers.conf", "check": "good"},
+    ]);
+    assert_eq!(ask(0, &["config", "check", "notes"]), answer(json!({"files": checks})));
+    // A refused answer of debconf's is in the answer, too.
+    let words = ["--json", "maint", "postinst", "notes", "configure", "", "--answers"];
+    let said = machine.appctl_with(&words, "workers=99\n").ok();
+    assert_eq!(said.json()["rejected"], json!(["workers"]));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod harness;
 
 mod attack;
 mod checks;
+mod completion;
 mod config;
 mod edits;
 mod faults;

@@ -1,5 +1,8 @@
 //! The examples that people copy: built, checked by lintian, installed, used.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +12,12 @@ use crate::on_suites;
 use crate::package::{Built, Source, built, target, workshop};
 
 on_suites!(
-    both: [flask_runs_as_its_own_user_and_answers_http, uv_runs_from_usr_bin, lintian_is_content_with_the_examples],
+    both: [
+        flask_runs_as_its_own_user_and_answers_http,
+        uv_runs_from_usr_bin,
+        lintian_is_content_with_the_examples,
+        the_scripts_of_flask_are_plain_sh_and_short
+    ],
     bookworm: [compression_xz_is_plain_to_lintian],
     trixie: [],
 );
@@ -84,6 +92,46 @@ pub fn assert_lintian_is_content(built: &Built) {
         names.join(" ")
     ));
     assert_eq!(lintian(built, &debs("again")), Vec::<String>::new());
+}
+
+/// Every maintainer script of both packages, with the parts of all three helpers: at most
+/// forty lines, blank ones and comments apart.
+#[expect(clippy::print_stdout, reason = "the counts are wanted, not only whether they suffice")]
+fn the_scripts_of_flask_are_plain_sh_and_short(suite: Suite) {
+    let run = |program: &str, arguments: &[&str], path: &Path| {
+        let output = Command::new(program).args(arguments).arg(path).output().expect("cannot be started");
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{program} {}: {}", path.display(), String::from_utf8_lossy(&said));
+    };
+    let mut counts = BTreeMap::new();
+    for deb in &notes(suite).debs {
+        let package = deb.file_name().and_then(|name| name.to_str()?.split('_').next()).expect("a name");
+        let control = tempfile::tempdir().expect("tempdir");
+        let unpacked = control.path().join("unpacked");
+        run("dpkg-deb", &["-e", &deb.to_string_lossy()], &unpacked);
+        for name in ["config", "preinst", "postinst", "prerm", "postrm"] {
+            let script = unpacked.join(name);
+            let Ok(text) = std::fs::read_to_string(&script) else { continue };
+            assert!(text.starts_with("#!/bin/sh\n"), "{package} {name}: {text}");
+            run("dash", &["-n"], &script);
+            run("shellcheck", &["-s", "sh"], &script);
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+            println!("{package} {name}: {lines} lines, {} with comments", text.lines().count());
+            assert!(lines <= 40, "{package} {name} has {lines} lines:\n{text}");
+            counts.insert(format!("{package} {name}"), lines);
+        }
+    }
+    let scripts: Vec<&str> = counts.keys().map(String::as_str).collect();
+    let expected = [
+        "notes config",
+        "notes postinst",
+        "notes postrm",
+        "notes prerm",
+        "notes-supervisord postinst",
+        "notes-supervisord postrm",
+        "notes-supervisord prerm",
+    ];
+    assert_eq!(scripts, expected);
 }
 
 fn compression_xz_is_plain_to_lintian(suite: Suite) {

@@ -95,8 +95,6 @@ pub struct Question {
     pub default: String,
     /// Whether it is a secret, which debconf must not keep.
     pub secret: bool,
-    /// Whether an empty answer says nothing: its type has no empty value.
-    pub never_empty: bool,
     /// Whether it is a boolean, whose words are many in settings.d and two in debconf.
     pub boolean: bool,
 }
@@ -112,7 +110,6 @@ pub fn questions(description: &Description) -> Vec<Question> {
                 priority: setting.ask?,
                 default: quote(&start(described).unwrap_or_default()),
                 secret: setting.is_secret(),
-                never_empty: setting.kind != Kind::Boolean && setting.parse("").is_err(),
                 boolean: setting.kind == Kind::Boolean,
             })
         })

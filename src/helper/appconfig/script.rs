@@ -35,14 +35,17 @@ struct Data<'a> {
     converge: bool,
     /// Names of those whose answers debconf must not keep.
     secrets: Vec<&'a str>,
-    /// The empty answers that say nothing, `key,`, as a pattern of `case`.
-    empty: String,
     /// Names of the booleans, as a pattern of `case`.
     booleans: String,
 }
 
 /// The scripts of `package`. `supervised`: dh_supervisord restarts what has changed.
-pub fn scripts(package: &str, description: &Description, supervised: bool) -> Result<Scripts> {
+/// `before`: what stands in its postinst already, such as dh_supervisord's call for the
+/// accounts of both, which need not be made twice.
+pub fn scripts(package: &str, description: &Description, supervised: bool, before: &str) -> Result<Scripts> {
+    let file = contribution::appconfig_file(package);
+    let is_call = |line: &str| line.starts_with("systemd-sysusers ") && line.split(' ').any(|word| word == file);
+    let is_needed = !description.users.is_empty() && !before.lines().any(is_call);
     let questions = debconf::questions(description);
     let of = |wanted: fn(&Question) -> bool| -> Vec<&str> {
         questions.iter().filter(|question| wanted(question)).map(|question| question.key.as_str()).collect()
@@ -50,11 +53,10 @@ pub fn scripts(package: &str, description: &Description, supervised: bool) -> Re
     let secrets = of(|question| question.secret);
     let data = Data {
         package,
-        sysusers: if description.users.is_empty() { String::new() } else { contribution::appconfig_file(package) },
+        sysusers: if is_needed { file } else { String::new() },
         questions: &questions,
         keys: of(|_| true).join(" "),
         converge: !supervised,
-        empty: of(|question| question.never_empty).iter().map(|key| format!("{key},")).collect::<Vec<_>>().join(" | "),
         booleans: of(|question| question.boolean).join(" | "),
         secrets,
     };

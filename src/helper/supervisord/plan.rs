@@ -305,9 +305,7 @@ impl Planner<'_> {
         if !data.enable.is_empty() || !data.known.is_empty() {
             self.add(Script::Postinst, true, "postinst-enable", &data)?;
         }
-        if !self.description.supervisord() {
-            self.add(Script::Postinst, true, "postinst-unlink", &data)?;
-        } else if !self.description.auto() {
+        if data.fragments && !self.description.auto() {
             self.add(Script::Postinst, true, "postinst-link", &data)?;
         }
         self.add(Script::Postinst, true, "postinst-converge", &data)?;
@@ -315,7 +313,7 @@ impl Planner<'_> {
         // Each of these stands before what was added earlier.
         self.add(Script::Postrm, false, "postrm", &data)?;
         // A version that was unpacked and never configured is removed by this script alone.
-        self.add(Script::Postrm, false, "stop", &data)
+        self.add(Script::Postrm, false, "stop", &Data { is_gone: true, ..data })
     }
 
     fn data(&self, programs: &Programs) -> Data {
@@ -337,6 +335,8 @@ impl Planner<'_> {
         let own = (!self.made().is_empty()).then(|| configuration(self.package)).into_iter();
         Data {
             package: self.package.to_owned(),
+            is_gone: false,
+            fragments: self.description.supervisord(),
             configuration: configuration(self.package),
             sysusers: own.chain(self.found.sysusers.iter().cloned()).collect(),
             enable: systemd(true),
@@ -462,6 +462,10 @@ struct Rotated {
 #[derive(Debug, Serialize)]
 struct Data {
     package: String,
+    /// Whether the units' files are gone by then.
+    is_gone: bool,
+    /// Whether supervisord gets a file.
+    fragments: bool,
     configuration: String,
     sysusers: Vec<String>,
     enable: Vec<String>,

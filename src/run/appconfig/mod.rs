@@ -125,7 +125,8 @@ impl<'a> Package<'a> {
 
     fn plan(&self, context: &Context) -> Result<Plan> {
         let (name, root) = (self.name, self.root.as_path());
-        let scripts = script::scripts(name, &self.description, self.supervised)?;
+        let before = input::text(&context.build.debian(&format!("{name}.postinst.debhelper")))?.unwrap_or_default();
+        let scripts = script::scripts(name, &self.description, self.supervised, &before)?;
         let manifest = place::manifest(name, &self.description, self.programs.clone());
         let found = Found {
             substvars: input::text(&context.build.debian(&format!("{name}.substvars")))?,
