@@ -31,7 +31,8 @@ bench: ## dh_venv and deb-build-app against their peers, in target/bench/
 	@tools/debs bookworm
 	@tools/as-root tools/bench-driver
 
-soak: ## tests too long for check: killed builds and scripts, the toolkit built twice, ZEO's seeders
+soak: ## tests too long for check: the demo, killed builds and scripts, the toolkit built twice, ZEO's seeders
+	@$(MAKE) demo
 	@tools/prepare check
 	@tools/debs $(suite)
 	@tools/as-root env CARGO_HOME=$(target)/cargo-home BUILD_TOOLKIT_DIRECTORY=another/and/longer/place/source \
