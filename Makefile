@@ -46,7 +46,7 @@ soak: ## tests too long for check: the demo, killed builds and scripts, the tool
 	    --test system chaos::killed_at_sampled_points -- --nocapture
 	@tools/debs trixie
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --features soak --test system -- \
-	    programs::forty programs::rolling programs::exposure programs::live programs::cases zeo_client contents examples missing_compiler
+	    programs::forty programs::rolling programs::exposure programs::live programs::cases zeo_client contents examples sources missing_compiler
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','COST_LIMIT=100']" \
 	    --test system programs::cost -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --features soak --test driver -- environments

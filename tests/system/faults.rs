@@ -90,8 +90,8 @@ fn a_script_killed_at_any_point_and_run_again_reaches_the_same_end() {
 
 /// The same programs with older dpkg, debconf and dash; all its points are in `make soak`.
 #[test]
-fn on_bookworm_every_fourth_point() {
-    let every = std::env::var("FAULT_EVERY").map_or(4, |every| every.parse().expect("a number"));
+fn on_bookworm_every_eighth_point() {
+    let every = std::env::var("FAULT_EVERY").map_or(8, |every| every.parse().expect("a number"));
     let points = visit(Suite::Bookworm, &format!("--every {every}"));
     assert!(points >= 150 / every, "{points} points");
 }

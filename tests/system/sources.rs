@@ -1,10 +1,10 @@
 //! Distributions that are built from source: when they are built again, and when not.
 
 use crate::harness::{Session, Suite};
-use crate::on_both_suites;
+use crate::on_suites;
 use crate::package::{greet, workshop};
 
-on_both_suites!(what_decides_a_compiled_module_has_it_compiled_again);
+on_suites!(both: [], bookworm: [], trixie: [what_decides_a_compiled_module_has_it_compiled_again]);
 
 const WORK: &str = "/home/builder/work/greet";
 

@@ -15,9 +15,13 @@ use crate::zeo_cases::{
 const PASSWORD: &str = "/var/lib/board/initial-admin-password";
 
 on_suites!(
-    both: [lintian_is_content_with_the_zope_and_grok_examples],
+    both: [],
     bookworm: [under_systemd_the_administrator_is_made_once_and_stays],
-    trixie: [under_supervisord_the_same, grok_lets_its_principal_write],
+    trixie: [
+        under_supervisord_the_same,
+        grok_lets_its_principal_write,
+        lintian_is_content_with_the_zope_and_grok_examples
+    ],
 );
 
 pub fn server(suite: Suite) -> Arc<Built> {
