@@ -203,7 +203,7 @@ fn a_generation_stays_for_those_who_stand_on_it() {
     assert!(held.wait().unwrap().success());
     let removed = gone(&run(&["--json", "env", "gc"]));
     assert!(removed.contains(&first), "{removed:?}");
-    assert_eq!(names(&generations), [second.clone()]);
+    assert_eq!(names(&generations), std::slice::from_ref(&second));
     let removed = gone(&run(&["--json", "env", "remove", "bookworm"]));
     assert!(removed.contains(&second) && removed.len() > 1, "{removed:?}");
     assert_eq!(run(&["--json", "env", "list"]), serde_json::json!([]));

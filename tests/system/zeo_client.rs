@@ -139,6 +139,11 @@ fn under_systemd_the_administrator_is_made_once_and_stays(suite: Suite) {
     told("appctl --json bootstrap ack board");
     system.ok(&format!("! test -e {PASSWORD} && ! grep -rqF -- '{first}' /etc/board /var/lib/appctl/board"));
 
+    // Without its file the credential is empty, and a service starts all the same.
+    system.ok("rm -f /etc/board/admin-password && systemctl restart board@0 && systemctl is-active board@0");
+    let complaints = system.run("journalctl --no-pager | grep -i 'invalid syntax'");
+    assert_eq!(complaints.stdout, "", "what systemd does not understand");
+
     a_new_password_stays(&system, &BOARD, &first, "another-password-of-thirty-two-");
     many_seed_and_one_is_killed(&system, &BOARD, &["after tpc_finish"]);
     away(&system, &BOARD);

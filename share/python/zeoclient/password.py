@@ -44,8 +44,8 @@ def obtain(descriptor: int | None, path: str | None) -> str:
     elif credentials and os.path.exists(os.path.join(credentials, CREDENTIAL)):
         credential = os.path.join(credentials, CREDENTIAL)
         data = _read(os.open(credential, os.O_RDONLY | os.O_CLOEXEC), credential)
-        # As SetCredential= gives it where there is no file to load.
-        if not data:
+        # As SetCredential= gives it where there is no file to load; it knows no empty value.
+        if not data.strip():
             return secrets.token_urlsafe(SHORTEST)
     else:
         return secrets.token_urlsafe(SHORTEST)

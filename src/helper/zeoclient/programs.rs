@@ -41,7 +41,7 @@ pub fn text(site: &Site<'_>, first: bool) -> String {
         if site.description.bootstrap.is_some() {
             // Where the file was deleted, the empty one counts: the seeder makes a password itself.
             let password = site.configuration("admin-password");
-            let _ = write!(text, "LoadCredential=admin-password:{password}\nSetCredential=admin-password:\n");
+            let _ = write!(text, "LoadCredential=admin-password:{password}\nSetCredential=admin-password:\\n\n");
         }
     }
     text
