@@ -40,6 +40,9 @@ pub enum Command {
     /// Do the part of a maintainer script; called by generated scripts alone
     #[command(hide = true)]
     Maint(Maint),
+    /// End what a supervisord that was killed has left; called by supervisor.service alone
+    #[command(hide = true)]
+    EndOrphans,
     /// Say what may come next on a command line; called by the shells' completions alone
     #[command(hide = true, disable_help_flag = true)]
     Words {

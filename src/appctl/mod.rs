@@ -153,6 +153,7 @@ fn run(machine: &Machine, command: Command) -> Result<Ending> {
         Command::Service(service) => serve(machine, &service),
         Command::Bootstrap(command) => bootstrap::run(machine, &command),
         Command::Maint(call) => maint::run(machine, &call),
+        Command::EndOrphans => programs::orphans::end_all(machine).map(|()| Ending::Done),
         Command::Words { word } => words(machine, &word),
     }
 }

@@ -1,26 +1,65 @@
 //! Processes that a supervisord which was killed has left behind: Debian's unit
-//! ends supervisord alone (KillMode=process), and the next supervisord starts
-//! each program beside them. They are known by the environment that supervisord
-//! gives its children, and by having none of it among their ancestors.
+//! ends supervisord alone (KillMode=process), and the next supervisord would start
+//! each program beside them. So supervisor.service ends them before it starts
+//! ([`end_all`]), and a converge does ([`end`]), whoever starts supervisord there.
+//! They are known by the environment that supervisord gives its children, and by
+//! having none of it among their ancestors.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::supervisord::group_of;
 use crate::appctl::Machine;
+use crate::appctl::package;
 use crate::appctl::service;
+use crate::appctl::store;
+use crate::configuration::program::{FILE, LAST, Programs, Service};
 use crate::error::Result;
 
-/// A process of a group, and its parent.
-type Found = BTreeMap<i32, i32>;
+/// The longest that supervisord's start waits for all of them, within systemd's 90 s.
+const LONGEST: u32 = 60;
 
-/// End what is left of `group`, within `patience`; how many processes there were.
-pub fn end(machine: &Machine, group: &str, patience: Duration) -> Result<usize> {
-    let first = of(machine, group)?;
+/// Processes of groups, with their parents and groups.
+type Found = BTreeMap<i32, (i32, String)>;
+
+/// End what a supervisord that is gone has left of any package's programs.
+pub fn end_all(machine: &Machine) -> Result<()> {
+    if !machine.root.is_machine() {
+        return Ok(());
+    }
+    let services: Vec<Service> = package::known(&machine.root)?
+        .iter()
+        .flat_map(|name| [format!("{}/{name}/{FILE}", package::MANIFESTS), format!("{}/{LAST}", store::path(name))])
+        // One that is damaged keeps nobody from starting, and is reported by a converge.
+        .filter_map(|path| serde_json::from_slice::<Programs>(&machine.root.input(&path).ok()??).ok())
+        .flat_map(|programs| programs.programs)
+        .collect();
+    let services: Vec<&Service> = services.iter().collect();
+    let groups = services.iter().filter_map(|service| group_of(service)).map(str::to_owned).collect();
+    end(machine, &groups, &services)
+}
+
+/// End what is left of `groups`, within the time that the slowest of `services` may take.
+pub fn end(machine: &Machine, groups: &BTreeSet<String>, services: &[&Service]) -> Result<()> {
+    let patience = services.iter().map(|service| service.stop_seconds).max().unwrap_or(10).min(LONGEST);
+    let ended = end_within(machine, groups, Duration::from_secs(patience.into()))?;
+    for group in groups {
+        let of: Vec<String> = ended.iter().filter(|(_, (_, of))| of == group).map(|(id, _)| id.to_string()).collect();
+        if !of.is_empty() {
+            let note = format!("{group}: ended what a supervisord which is gone had left (process {})", of.join(", "));
+            machine.printer.note(&note);
+        }
+    }
+    Ok(())
+}
+
+fn end_within(machine: &Machine, groups: &BTreeSet<String>, patience: Duration) -> Result<Found> {
+    let first = of(machine, groups)?;
     // A master ends its own children.
-    let masters = first.iter().filter(|(_, parent)| !first.contains_key(parent)).map(|(process, _)| *process);
+    let masters = first.iter().filter(|(_, (parent, _))| !first.contains_key(parent)).map(|(process, _)| *process);
     send(masters, Signal::SIGTERM);
     let deadline = Instant::now() + patience;
     let mut left = first.clone();
@@ -30,9 +69,9 @@ pub fn end(machine: &Machine, group: &str, patience: Duration) -> Result<usize> 
             break;
         }
         std::thread::sleep(Duration::from_millis(50));
-        left = of(machine, group)?;
+        left = of(machine, groups)?;
     }
-    Ok(first.len())
+    Ok(first)
 }
 
 /// A process that is gone already is as good.
@@ -42,18 +81,22 @@ fn send(processes: impl Iterator<Item = i32>, signal: Signal) {
     }
 }
 
-fn of(machine: &Machine, group: &str) -> Result<Found> {
-    let names = machine.root.names("/proc")?.unwrap_or_default();
-    let wanted = format!("SUPERVISOR_GROUP_NAME={group}");
+fn of(machine: &Machine, groups: &BTreeSet<String>) -> Result<Found> {
+    const VARIABLE: &str = "SUPERVISOR_GROUP_NAME=";
     let mut found = Found::new();
+    if groups.is_empty() {
+        return Ok(found);
+    }
+    let names = machine.root.names("/proc")?.unwrap_or_default();
     for process in names.iter().filter_map(|name| name.parse::<i32>().ok()) {
         // One that has ended meanwhile cannot be read.
         let environment = machine.root.input(&format!("/proc/{process}/environ")).ok().flatten().unwrap_or_default();
-        let is_member = environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
-        if let Some(parent) = parent(machine, process).filter(|_| is_member) {
-            if !is_supervised(machine, parent) && is_in_our_root(machine, process)? {
-                found.insert(process, parent);
-            }
+        let mut variables = environment.split(|byte| *byte == 0);
+        let group = variables.find_map(|variable| variable.strip_prefix(VARIABLE.as_bytes()));
+        let Some(group) = group.and_then(|name| groups.get(&*String::from_utf8_lossy(name))) else { continue };
+        let Some(parent) = parent(machine, process) else { continue };
+        if !is_supervised(machine, parent) && is_in_our_root(machine, process)? {
+            found.insert(process, (parent, group.clone()));
         }
     }
     Ok(found)

@@ -102,8 +102,9 @@ impl Fleet<'_> {
             if is_there {
                 self.supervisorctl(&["remove", group])?;
             }
-            self.end_orphans(group, &before)?;
         }
+        // Those that stay are started again afterwards.
+        orphans::end(self.machine, &groups(&before), &before)?;
         Ok(Vec::new())
     }
 
@@ -125,9 +126,7 @@ impl Fleet<'_> {
             let forbidden = |service: &&Service| self.outcome(service, &service.name, Action::Forbidden, None);
             return Ok(services.iter().map(forbidden).collect());
         }
-        for group in groups(&services) {
-            self.end_orphans(&group, &services)?;
-        }
+        orphans::end(self.machine, &groups(&services), &services)?;
         let mut outcomes = Vec::new();
         for group in groups(&services) {
             // Asked for each group: supervisord may go away meanwhile.
@@ -135,17 +134,6 @@ impl Fleet<'_> {
             outcomes.extend(self.converge_group(&group, &services, &before)?);
         }
         Ok(outcomes)
-    }
-
-    /// What a supervisord that was killed has left would run beside the new processes.
-    fn end_orphans(&self, group: &str, services: &[&Service]) -> Result<()> {
-        let patience = services.iter().map(|service| service.stop_seconds).max().unwrap_or(10);
-        let count = orphans::end(self.machine, group, Duration::from_secs(patience.into()))?;
-        if count > 0 {
-            let note = format!("{group}: ended {count} processes that a supervisord which is gone had left");
-            self.machine.printer.note(&note);
-        }
-        Ok(())
     }
 
     fn converge_group(&self, group: &str, services: &[&Service], before: &States) -> Result<Vec<Outcome>> {
@@ -493,7 +481,7 @@ impl Fleet<'_> {
     }
 }
 
-fn group_of(service: &Service) -> Option<&str> {
+pub(super) fn group_of(service: &Service) -> Option<&str> {
     service.supervisord.as_ref().map(|group| group.group.as_str())
 }
 

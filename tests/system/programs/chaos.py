@@ -18,8 +18,8 @@ change that appctl makes), and what happens to supervisord there:
 Afterwards dpkg ends what was begun; where it knows of no failure (`alone`), the
 command is given again. Then each program must run once or, after a removal, not
 at all; it must have started anew, and at most once too often; meanwhile no two of
-it may have run, but for what a killed supervisord leaves; and the files must be
-those that undisturbed runs leave.
+it may have run, whatever a killed supervisord has left; and the files must be those
+that undisturbed runs leave.
 
 `find` makes the undisturbed runs and prints points and those files as JSON.
 `visit` draws COUNT points (0: all), and visits of its PART's share the STEPS from
@@ -341,8 +341,7 @@ def visit(point, trees):
     faults += wrong
     watch.done.set()
     watch.join()
-    if state in ("up", "down"):
-        faults += [f"two of {program} have run at once" for program in watch.twice]
+    faults += [f"two of {program} have run at once" for program in watch.twice]
     where = f"{name} {number} ({arguments}) {call} {ordinal}"
     print(f"{scenario}, supervisord {state}: {where}{'' if hit else ' did not fire'}: {'; '.join(faults) or 'ok'}", flush=True)
     if faults:

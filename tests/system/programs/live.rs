@@ -127,17 +127,28 @@ for n in range(200): u.urlopen(\"http://127.0.0.1:8000/\").read()'";
 /// supervisord is killed; Debian's unit leaves its children, and would start them once more.
 fn what_a_dead_supervisord_left_does_not_run_beside_the_new(suite: Suite) {
     let system = booted(suite, &["fragment"]);
+    system.ok("printf '[program:other]\ncommand=sleep 9999\n' >/etc/supervisor/conf.d/other.conf && supervisorctl update other");
     system.ok("dpkg -i /var/tmp/fragment.deb <&- && test $(running) = 2");
     let kill = "systemctl kill --kill-whom=main -s KILL supervisor && sleep 0.5 && test $(running) = 2";
-    system.ok(kill);
+    let answers = "supervisorctl status; test $? != 4";
+    // It ends before the next one starts it anew; what belongs to no package goes on.
+    let (web, worker) = (starts(&system, "web"), starts(&system, "worker"));
+    let stray = system.ok(&format!("supervisorctl pid other && {kill}")).stdout;
     system.ok("systemctl reset-failed supervisor; systemctl restart supervisor");
-    system.until(LIMIT, "supervisorctl status; test $? != 4");
-    // The web program's port is taken by the one that is left.
+    system.until(LIMIT, "appctl service status beacon");
+    system.ok(&format!("test $(running) = 2 && {}", ask(8000)));
+    assert_eq!((starts(&system, "web"), starts(&system, "worker")), (web + 1, worker + 1));
+    system.ok("journalctl --unit supervisor >/tmp/said && grep -F 'beacon: ended what a supervisord' /tmp/said");
+    system.ok(&format!("kill {}", stray.trim()));
+    // One that systemd does not start finds the port of the web program taken by the one that is left.
+    system.ok(kill);
+    system.ok("systemctl stop supervisor; supervisord -c /etc/supervisor/supervisord.conf");
+    system.until(LIMIT, answers);
     let said = system.ok("dpkg -i /var/tmp/fragment.deb <&- 2>&1").stdout;
-    assert!(said.contains("had left"), "{said}");
+    assert!(said.contains("beacon: ended what a supervisord which is gone had left"), "{said}");
     system.ok(&format!("appctl service status beacon && test $(running) = 2 && {}", ask(8000)));
     // Dead, and not yet started again: a removal ends what it has left.
-    system.ok(&format!("{kill} && dpkg -r beacon <&-"));
+    system.ok("kill -KILL $(cat /run/supervisord.pid) && sleep 0.5 && test $(running) = 2 && dpkg -r beacon <&-");
     std::thread::sleep(Duration::from_millis(200));
     system.ok("test $(running) = 0");
 }
