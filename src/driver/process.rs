@@ -62,22 +62,28 @@ pub const CONTAINED: [&str; 9] = [
 ];
 
 /// A short-lived program of the host so that it does not outlive the driver: killed
-/// with it, and where root can make a process namespace, all that it has started, too.
+/// with it, and where a process namespace can be had, all that it has started, too.
 pub fn bound(process: Process) -> Process {
-    static NAMESPACES: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    // Root of a container may not make any.
-    let possible = || {
-        let tried = Command::new("unshare").args(["--pid", "--fork", "true"]).stderr(Stdio::null()).status();
+    static NAMESPACE: std::sync::OnceLock<Option<&'static [&'static str]>> = std::sync::OnceLock::new();
+    let possible = |words: &[&str]| {
+        let tried = Command::new(words[0]).args(&words[1..]).arg("true").stderr(Stdio::null()).status();
         tried.is_ok_and(|status| status.success())
     };
-    let whole: &[&str] = if *NAMESPACES.get_or_init(possible) { &HELPER } else { &HELPER[..3] };
-    let words = whole.iter().map(OsString::from).chain([process.program]).chain(process.arguments);
-    let (program, arguments) = (whole[0].into(), words.skip(1).collect());
-    Process { program, arguments, ..process }
+    // An ordinary user has one within a user namespace; root of a container may have none.
+    let namespace = NAMESPACE.get_or_init(|| [&OF_ROOT[..], &OF_A_USER[..]].into_iter().find(|words| possible(words)));
+    let words = DYING.iter().chain(namespace.unwrap_or_default()).skip(1).map(OsString::from);
+    let arguments = words.chain([process.program]).chain(process.arguments).collect();
+    Process { program: DYING[0].into(), arguments, ..process }
 }
 
-/// Words to put before such a program: the second half makes a namespace.
-const HELPER: [&str; 7] = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL"];
+/// Words to put before a program that dies with the one that has started it.
+const DYING: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
+
+/// Words that give a program a process namespace.
+const OF_ROOT: [&str; 4] = ["unshare", "--pid", "--fork", "--kill-child=KILL"];
+
+/// The same for an ordinary user, who stays the one that he is.
+const OF_A_USER: [&str; 6] = ["unshare", "--user", "--map-current-user", "--pid", "--fork", "--kill-child=KILL"];
 
 /// Run a child in a process namespace of its own; `log` gets what it prints, and
 /// `line` each line. Its standard input is a pipe that closes when the driver dies.

@@ -44,8 +44,10 @@ fn packages(suite: Suite) -> Session {
         done
         sed 's/\\bours\\b/theirs/g' debian/ours/usr/lib/sysusers.d/*.conf >debian/theirs.sysusers
         sed 's/\\bours\\b/theirs/g' debian/ours/usr/lib/tmpfiles.d/*.conf >debian/theirs.tmpfiles
-        debian/rules clean && dpkg-buildpackage -us -uc -b 2>&1
-        grep -q deb-systemd-invoke debian/theirs/DEBIAN/postinst && grep -q appctl debian/ours/DEBIAN/postinst
+        debian/rules clean
+        dpkg-buildpackage -us -uc -b 2>&1
+        grep -q deb-systemd-invoke debian/theirs/DEBIAN/postinst
+        grep -q appctl debian/ours/DEBIAN/postinst
         ! grep -q systemd debian/empty/DEBIAN/postinst",
     );
     session
