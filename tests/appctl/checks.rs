@@ -63,6 +63,31 @@ fn a_refusal_leaves_everything_as_it_was_and_names_file_and_setting() {
     machine.inside("", &["config", "check", "notes"]).ok();
 }
 
+/// Waits for the limit of a minute, once.
+#[test]
+fn a_check_that_does_not_end_is_ended_and_named() {
+    let machine = with_check(
+        "grep -q 127.0.0.1 {{file}} || { sleep 1234 & echo \"$! waits\"; trap : TERM; sleep 1234; echo done; }",
+    );
+    machine.inside("", &CONFIGURE).ok();
+    let before = machine.tree(&["/etc", "/var"]);
+    let began = std::time::Instant::now();
+    // The namespace, which would end them, too, is there as long as this shell.
+    let look =
+        "/run/appctl-program \"$@\"; status=$?; grep -lzx '123[4]' /proc/[0-9]*/cmdline >/run/left; exit $status;";
+    let output = machine.inside(look, &["config", "set", "notes", "listen=0.0.0.0:1"]).is(1);
+    let (said, took) = (&output.stderr, began.elapsed().as_secs());
+    assert!((60..90).contains(&took), "{took} s");
+    assert!(
+        said.contains("the check of /etc/notes/notes.ini refuses the new contents: no answer in 60 seconds"),
+        "{said}"
+    );
+    assert!(said.contains("'listen' (/etc/notes/settings.d/60-appctl.conf:4)") && said.contains(" waits\n"), "{said}");
+    assert!(machine.tree(&["/etc", "/var"]) == before);
+    assert!(!machine.exists("/run/appctl-notes-check"));
+    assert_eq!(machine.read("/run/left"), "");
+}
+
 #[test]
 fn unchanged_contents_are_not_checked_again() {
     let machine = with_check("test ! -e /run/refuse");

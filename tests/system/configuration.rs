@@ -3,25 +3,30 @@
 //! `lamp` is a package with one of everything that dh_appconfig knows and a
 //! service that does nothing; examples/flask is the one that people copy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::harness::{Booted, Session, Suite, toolkit_debs};
-use crate::on_both_suites;
+use crate::on_suites;
 use crate::package::{Built, Source, built, target};
 
-on_both_suites!(
-    case_01_an_edit_and_a_deletion_survive_an_upgrade,
-    case_01_an_upgrade_without_a_change_touches_neither_files_nor_processes,
-    case_02_purge_without_the_runtime_leaves_nothing,
-    case_03_a_failing_script_leaves_what_policy_says,
-    case_03_a_package_that_disappears_takes_no_configuration_with_it,
-    case_10_no_secret_shows_while_installing,
-    an_answer_in_debconf_is_a_setting_and_a_wrong_one_is_refused,
-    config_set_changes_all_or_nothing_and_restarts_once,
-    the_example_serves_as_it_is_configured,
-    five_files_cost_little_more_than_an_empty_postinst,
+on_suites!(
+    both: [
+        case_01_an_edit_and_a_deletion_survive_an_upgrade,
+        case_01_an_upgrade_without_a_change_touches_neither_files_nor_processes,
+        case_02_purge_without_the_runtime_leaves_nothing,
+        case_03_a_failing_script_leaves_what_policy_says,
+        case_03_what_runs_after_a_script_has_failed,
+        case_03_a_package_that_disappears_takes_no_configuration_with_it,
+        case_10_no_secret_shows_while_installing,
+        an_answer_in_debconf_is_a_setting_and_a_wrong_one_is_refused,
+        config_set_changes_all_or_nothing_and_restarts_once,
+        the_example_serves_as_it_is_configured,
+        five_files_cost_little_more_than_an_empty_postinst
+    ],
+    bookworm: [a_question_is_asked_and_its_answer_reaches_the_file, what_is_given_up_needs_no_runtime],
+    trixie: [a_reload_keeps_the_process_and_policy_binds_scripts_alone],
 );
 
 const APPCONFIG: &str = "\
@@ -73,6 +78,11 @@ Group: lamp
 Mode: 0750
 Purge: remove
 
+Directory: /srv/lamp
+Owner: lamp
+Mode: 0750
+Purge: keep
+
 File: /etc/lamp/lamp.ini
 Template: lamp.ini.hbs
 Escape: ini
@@ -86,6 +96,7 @@ File: /etc/lamp/greeting.conf
 Template: greeting.conf.hbs
 Escape: shell
 Mode: 0644
+On-Change: reload lamp
 
 File: /etc/lamp/merged.ini
 Template: merged.ini.hbs
@@ -103,6 +114,15 @@ Target: lamp.ini
 ";
 
 const LAMP_INI: &str = "[lamp]\ncolour = {{colour}}\nlevel = {{level}}\ntoken = {{token}}\nhash = {{password_hash}}\n";
+
+/// It reads its greeting when it starts and at SIGHUP, and says so.
+const LAMP: &str = "\
+greet() { cat /etc/lamp/greeting.conf >>/var/lib/lamp/said; }
+trap greet HUP
+greet
+sleep infinity &
+while :; do wait $! && exit; done
+";
 
 /// One of everything, in a version of its own.
 fn lamp(version: &str) -> Source {
@@ -122,9 +142,11 @@ fn lamp(version: &str) -> Source {
         .file("debian/appconfig/merged.ini.hbs", "[first]\na = 1\nb = 2\nc = 3\n\n[second]\nd = 4\ne = 5\nf = 6\n")
         .file(
             "debian/lamp.service",
-            "[Unit]\nDescription=Lamp\n\n[Service]\nUser=lamp\nExecStart=/usr/bin/sleep infinity\n\n\
-             [Install]\nWantedBy=multi-user.target\n",
+            "[Unit]\nDescription=Lamp\n\n[Service]\nUser=lamp\nExecStart=/bin/sh /usr/share/lamp/lamp.sh\n\
+             ExecReload=/bin/kill -HUP $MAINPID\n\n[Install]\nWantedBy=multi-user.target\n",
         )
+        .file("lamp.sh", LAMP)
+        .file("debian/lamp.install", "lamp.sh usr/share/lamp\n")
         .version(version)
 }
 
@@ -135,7 +157,8 @@ fn lamp_1_1() -> Source {
 
 /// Every template has changed, and one file is no longer wanted.
 fn lamp_2() -> Source {
-    let gone = "File: /etc/lamp/greeting.conf\nTemplate: greeting.conf.hbs\nEscape: shell\nMode: 0644\n\n";
+    let gone = "File: /etc/lamp/greeting.conf\nTemplate: greeting.conf.hbs\nEscape: shell\nMode: 0644\n\
+        On-Change: reload lamp\n\n";
     lamp("2.0")
         .replace("debian/appconfig/lamp.ini.hbs", "[lamp]", "# Second version.\n[lamp]")
         .replace("debian/appconfig/merged.ini.hbs", "f = 6", "f = 7")
@@ -255,7 +278,8 @@ fn case_02_purge_without_the_runtime_leaves_nothing(suite: Suite) {
     assert_eq!(token.len(), 40, "{token}");
     session.ok("echo 'mine = yes' >/etc/lamp/settings.d/README.local
         echo 'colour = green' >/etc/lamp/settings.d/70-mine.conf
-        sed -i 's/^level = 5/level = 6/' /etc/lamp/lamp.ini && echo x >/var/lib/lamp/data");
+        sed -i 's/^level = 5/level = 6/' /etc/lamp/lamp.ini && echo x >/var/lib/lamp/data
+        echo precious >/srv/lamp/data");
     unattended(&session, &second(suite));
     session.ok("test -e /etc/lamp/lamp.ini.appctl-new
         dpkg --purge --force-depends appctl
@@ -268,6 +292,9 @@ fn case_02_purge_without_the_runtime_leaves_nothing(suite: Suite) {
     // What the administrator made is hers; accounts stay (policy 9.2 and its users' practice).
     let left = session.ok("find /etc/lamp ! -type d | LC_ALL=C sort").stdout;
     assert_eq!(left, "/etc/lamp/settings.d/70-mine.conf\n/etc/lamp/settings.d/README.local\n");
+    // A directory that is declared as kept stays with what is in it, the other one goes.
+    session.ok("test \"$(stat -c %U:%a /srv/lamp)\" = lamp:750 && grep -x precious /srv/lamp/data
+        test ! -e /var/lib/lamp && rm -r /srv/lamp");
     session.ok("getent passwd lamp && rm -r /etc/lamp");
     let after = session.ok(LISTING).stdout;
     let left: Vec<&str> = after.lines().filter(|line| !before.lines().any(|old| old == *line)).collect();
@@ -275,7 +302,7 @@ fn case_02_purge_without_the_runtime_leaves_nothing(suite: Suite) {
 }
 
 /// Everything that has the package's name, or is the runtime's.
-const LISTING: &str = "find /etc /var/lib /var/log /usr /run -xdev \\( -name '*lamp*' -o -path '*appctl*' -o -name '*.dpkg-*' \\) \
+const LISTING: &str = "find /etc /var/lib /var/log /usr /run /srv -xdev \\( -name '*lamp*' -o -path '*appctl*' -o -name '*.dpkg-*' \\) \
     ! -path '/var/lib/dpkg/*' | LC_ALL=C sort";
 
 fn case_03_a_failing_script_leaves_what_policy_says(suite: Suite) {
@@ -336,6 +363,114 @@ fn case_03_a_failing_script_leaves_what_policy_says(suite: Suite) {
     // With debconf there, its questions go, too.
     session.ok("grep -q '^Name: lamp/' /var/cache/debconf/config.dat && dpkg --purge lamp");
     session.ok("! grep -h lamp/ /var/cache/debconf/*.dat");
+}
+
+/// What dpkg calls, in the order of its table (policy 6.6), and what then runs.
+fn case_03_what_runs_after_a_script_has_failed(suite: Suite) {
+    let session = system(suite);
+    for (version, built) in [("1.0", first(suite)), ("2.0", second(suite))] {
+        tap(&session, built.deb(), version, &format!("/var/tmp/{version}.deb"));
+    }
+    let system = Booted::new(session);
+    // `dpkg COMMAND` where these scripts fail, its exit status, and what it has called.
+    let calls = |command: &str, failing: &[&str]| -> (i32, Vec<String>) {
+        system.ok(&format!(
+            "rm -f /var/tmp/fails* /var/tmp/calls; : >/var/tmp/calls; for script in {}; do
+            touch /var/tmp/fails-$script; done",
+            failing.join(" ")
+        ));
+        let status = system.run(&format!("dpkg {command} <&- 2>&1")).status;
+        (status, system.ok("cat /var/tmp/calls").stdout.lines().map(str::to_owned).collect())
+    };
+    let pid = || system.ok("systemctl show --value -p MainPID lamp").stdout.trim().to_owned();
+    let starts = || system.ok("journalctl -b --no-pager -o cat -u lamp | grep -c '^Started '").stdout.trim().to_owned();
+    let status = || system.ok("dpkg-query -W -f '${Version} ${db:Status-Status}' lamp").stdout;
+    assert_eq!(calls("-i /var/tmp/1.0.deb", &[]).0, 0);
+    let (state, process) = (system.ok(STATE).stdout, pid());
+    assert_eq!(starts(), "1");
+    // The new version is given up: the old one goes on, untouched.
+    let old_prerm = "1.0 prerm upgrade 2.0";
+    for (failing, wanted) in [
+        (
+            vec!["2.0-preinst-upgrade"],
+            vec![
+                old_prerm,
+                "2.0 preinst upgrade 1.0 2.0",
+                "2.0 postrm abort-upgrade 1.0 2.0",
+                "1.0 postinst abort-upgrade 2.0",
+            ],
+        ),
+        (
+            vec!["1.0-prerm-upgrade", "2.0-prerm-failed-upgrade"],
+            vec![old_prerm, "2.0 prerm failed-upgrade 1.0 2.0", "1.0 postinst abort-upgrade 2.0"],
+        ),
+    ] {
+        assert_eq!(calls("-i /var/tmp/2.0.deb", &failing), (1, wanted.into_iter().map(str::to_owned).collect()));
+        assert_eq!(
+            (status().as_str(), pid(), starts().as_str()),
+            ("1.0 installed", process.clone(), "1"),
+            "{failing:?}"
+        );
+        assert_eq!(system.ok(STATE).stdout, state, "{failing:?}");
+    }
+    // The old prerm fails, the new one stands in for it, and the new postinst fails at its very end.
+    let (code, called) = calls("-i /var/tmp/2.0.deb", &["1.0-prerm-upgrade", "2.0-postinst-configure"]);
+    assert_eq!((code, status().as_str()), (1, "2.0 half-configured"));
+    assert_eq!(
+        called,
+        [
+            old_prerm,
+            "2.0 prerm failed-upgrade 1.0 2.0",
+            "2.0 preinst upgrade 1.0 2.0",
+            "1.0 postrm upgrade 2.0",
+            "2.0 postinst configure 1.0",
+        ]
+    );
+    let upgraded = pid();
+    assert_ne!(upgraded, process);
+    assert_eq!(calls("--configure -a", &[]), (0, vec!["2.0 postinst configure 1.0".to_owned()]));
+    assert_eq!((status().as_str(), pid(), starts().as_str()), ("2.0 installed", upgraded, "2"));
+    system.ok("grep -q 'Second version' /etc/lamp/lamp.ini && grep ^token /etc/lamp/lamp.ini >/var/tmp/token
+        test ! -e /etc/lamp/greeting.conf");
+    // What the prerm has stopped runs again where the removal is given up.
+    let (code, called) = calls("--remove lamp", &["2.0-prerm-remove"]);
+    assert_eq!((code, status().as_str()), (1, "2.0 installed"));
+    assert_eq!(called, ["2.0 prerm remove", "2.0 postinst abort-remove"]);
+    assert_eq!((system.ok("systemctl is-active lamp").stdout.as_str(), starts().as_str()), ("active\n", "3"));
+    // Removed, nothing runs; back again, it does, with what it had.
+    assert_eq!(calls("--remove lamp", &[]), (0, vec!["2.0 prerm remove".to_owned(), "2.0 postrm remove".to_owned()]));
+    let left = system.ok("grep -lszx '/usr/share/lamp/lamp.s[h]' /proc/[0-9]*/cmdline || true").stdout;
+    assert_eq!(left, "");
+    assert_eq!(calls("-i /var/tmp/2.0.deb", &[]).1, ["2.0 preinst install 2.0 2.0", "2.0 postinst configure 2.0"]);
+    assert_eq!((system.ok("systemctl is-active lamp").stdout.as_str(), starts().as_str()), ("active\n", "4"));
+    system.ok("grep ^token /etc/lamp/lamp.ini | cmp - /var/tmp/token && test -z \"$(dpkg --audit)\"");
+    // Wholly replaced by another package, its service is that one's.
+    let process = pid();
+    system.ok("rm -rf /tmp/heir && dpkg-deb -R /var/tmp/2.0.deb /tmp/heir && cd /tmp/heir
+        printf '%s\\n' 'Package: lantern' 'Version: 1' 'Architecture: all' 'Replaces: lamp' \
+            'Maintainer: x <x@x.invalid>' 'Description: replaces all of lamp' >DEBIAN/control
+        find DEBIAN -type f ! -name control -delete
+        dpkg-deb -b /tmp/heir /tmp/heir.deb");
+    assert_eq!(calls("-i /tmp/heir.deb", &[]), (0, vec!["2.0 postrm disappear lantern 1".to_owned()]));
+    assert_eq!((pid(), starts().as_str()), (process, "4"));
+    system.ok("grep ^token /etc/lamp/lamp.ini | cmp - /var/tmp/token");
+}
+
+/// A package whose scripts say how they are called, and fail at their end where
+/// `/var/tmp/fails-VERSION-SCRIPT-ACTION` is.
+pub fn tap(session: &Session, deb: &Path, version: &str, path: &str) {
+    session.copy_in(deb, path);
+    session.ok(&format!(
+        "rm -rf /tmp/tapped && dpkg-deb -R {path} /tmp/tapped && cd /tmp/tapped/DEBIAN
+         for script in preinst postinst prerm postrm; do
+             [ -e $script ] || printf '#!/bin/sh\nset -e\n' >$script
+             # debconf starts a postinst anew, which is one call of dpkg's.
+             sed -i '2i [ -n \"${{DEBIAN_HAS_FRONTEND-}}\" ] || echo \"{version} '$script' $*\" >>/var/tmp/calls' $script
+             echo '[ ! -e \"/var/tmp/fails-{version}-'$script'-$1\" ] || exit 7' >>$script
+             chmod 755 $script
+         done
+         dpkg-deb -Znone -b /tmp/tapped {path} >/dev/null"
+    ));
 }
 
 fn case_03_a_package_that_disappears_takes_no_configuration_with_it(suite: Suite) {
@@ -470,22 +605,215 @@ fn config_set_changes_all_or_nothing_and_restarts_once(suite: Suite) {
         exit(crypt(\"a-new-secret-for-the-lamp\", $hash) ne $hash)'");
 }
 
+/// Where it is stopped in vain, nothing is done: with the dependency that does it gone, or only unpacked.
+fn what_is_given_up_needs_no_runtime(suite: Suite) {
+    let notes = built(suite, "example flask", || Source::example("flask", "notes"));
+    let session = system(suite);
+    let packages = [("lamp", first(suite).deb().to_owned())]
+        .into_iter()
+        .chain(["notes", "notes-supervisord"].map(|name| (name, notes.package(name).to_owned())));
+    let packages: Vec<_> = packages.collect();
+    session.copy_in(&runtime(suite), "/var/tmp/appctl.deb");
+    for (name, deb) in &packages {
+        session.install(&[deb]);
+        // For what they depend on.
+        session.ok(&format!("dpkg --purge {name}"));
+        tap(&session, deb, "any", &format!("/var/tmp/{name}.deb"));
+    }
+    let called = |name: &str, command: &str, failing: &str| {
+        session.ok(&format!("rm -f /var/tmp/fails* && : >/var/tmp/calls && touch /var/tmp/fails-any-{failing}"));
+        let output = session.run(&format!("dpkg --force-depends {command} <&- 2>&1"));
+        assert!(!output.success(), "{name}: {command}: {}", output.dump());
+        // Besides the script that was to fail, none has.
+        let failed: Vec<&str> = output.stdout.lines().filter(|line| line.contains("returned error")).collect();
+        assert_eq!(failed.len(), 1, "{name}: {command}: {}", output.dump());
+        session.ok("rm -f /var/tmp/fails*");
+        session.ok("sed 's/^any //; s/ in-favour.*//; s/ [0-9].*//' /var/tmp/calls").stdout.replace('\n', ", ")
+    };
+    // Gone, then unpacked and not configured.
+    for runtime in
+        ["dpkg --purge --force-depends appctl && test ! -e /usr/bin/appctl", "dpkg --unpack /var/tmp/appctl.deb"]
+    {
+        for (name, _) in &packages {
+            session.ok(&format!("dpkg -i /var/tmp/appctl.deb && rm -rf /etc/{name}"));
+            session.ok(&format!(
+                "{runtime} && mkdir -p /tmp/rival/DEBIAN && cd /tmp/rival/DEBIAN
+                printf '%s\\n' 'Package: rival' 'Version: 1' 'Architecture: all' 'Breaks: {name}' \
+                    'Maintainer: x <x@x.invalid>' 'Description: breaks it' >control
+                printf '#!/bin/sh\\nexit 7\\n' >preinst && chmod 755 preinst
+                dpkg-deb -b /tmp/rival /var/tmp/rival.deb"
+            ));
+            let deb = format!("/var/tmp/{name}.deb");
+            let call = |command: &str, failing: &str| called(name, command, failing);
+            let said = call(&format!("-i {deb}"), "preinst-install");
+            assert_eq!(said, "preinst install, postrm abort-install, ", "{name}");
+            // Only appctl itself configures.
+            session.ok(&format!("dpkg -i /var/tmp/appctl.deb && dpkg -i {deb} <&- && {runtime}"));
+            let said = call(&format!("-i {deb}"), "preinst-upgrade");
+            assert_eq!(
+                said, "prerm upgrade, preinst upgrade, postrm abort-upgrade, postinst abort-upgrade, ",
+                "{name}"
+            );
+            let said = call(&format!("--remove {name}"), "prerm-remove");
+            assert_eq!(said, "prerm remove, postinst abort-remove, ", "{name}");
+            let said = call("--auto-deconfigure -i /var/tmp/rival.deb", "nothing");
+            assert_eq!(said, "prerm deconfigure, postinst abort-deconfigure, ", "{name}");
+            session.ok(&format!(
+                "test \"$(dpkg-query -W -f '${{db:Status-Status}}' {name})\" = installed
+                dpkg --purge {name} <&- && test ! -e /var/lib/appctl/{name}"
+            ));
+        }
+    }
+}
+
+fn a_question_is_asked_and_its_answer_reaches_the_file(suite: Suite) {
+    let notes = built(suite, "example flask", || Source::example("flask", "notes"));
+    let session = system(suite);
+    session.copy_in(notes.deb(), "/var/tmp/notes.deb");
+    session.install(&[notes.deb()]);
+    // A person at a terminal: waits for the question, then types.
+    session.write("/var/tmp/person.py", PERSON);
+    session.ok("printf '#!/bin/sh\\ncat \"$1\"; sed -i s/127.0.0.1:8123/[::1]:8124/ \"$1\"\\n' >/var/tmp/editor
+        chmod 755 /var/tmp/editor");
+    let person = |frontend: &str, priority: &str, answers: &str, command: &str| {
+        let variables =
+            format!("DEBIAN_FRONTEND={frontend} DEBIAN_PRIORITY={priority} EDITOR=/var/tmp/editor TERM=dumb");
+        session.ok(&format!("{variables} timeout 120 python3 /var/tmp/person.py '{answers}' {command}")).stdout
+    };
+    let purge = "dpkg --purge notes && echo PURGE | debconf-communicate notes";
+    // It is no important question: by default nobody is asked.
+    session.ok(purge);
+    let said = person("readline", "high", "", "dpkg -i /var/tmp/notes.deb");
+    assert!(!said.contains("listens on"), "{said}");
+    session.ok("grep -x 'listen = \"127.0.0.1:8000\"' /etc/notes/notes.toml
+        test ! -e /etc/notes/settings.d/60-appctl.conf");
+    session.ok(purge);
+    let said = person("readline", "medium", "127.0.0.1:8123", "dpkg -i /var/tmp/notes.deb");
+    assert!(said.contains("Address that the notes service listens on"), "{said}");
+    assert!(said.contains("The service does not ask who its visitors are"), "{said}");
+    let stands = "grep -x 'listen = \"127.0.0.1:8123\"' /etc/notes/notes.toml
+        grep -x 'listen = 127.0.0.1:8123' /etc/notes/settings.d/60-appctl.conf
+        grep -x 'ListenStream=127.0.0.1:8123' /etc/systemd/system/notes.socket.d/listen.conf";
+    session.ok(stands);
+    // An answer that is none is named, and nothing changes; nor does it where none is given.
+    let said = person("readline", "medium", "nowhere", "dpkg-reconfigure notes");
+    assert!(said.contains("bad value of 'listen'"), "{said}");
+    session.ok(stands);
+    person("readline", "medium", "nothing", "dpkg-reconfigure notes");
+    session.ok(stands);
+    // Asked again, it begins with what counts.
+    let said = person("editor", "medium", "", "dpkg-reconfigure notes");
+    assert!(said.contains("notes/listen=\"127.0.0.1:8123\""), "{said}");
+    session.ok("grep -x 'listen = \"\\[::1\\]:8124\"' /etc/notes/notes.toml
+        grep -x 'listen = \\[::1\\]:8124' /etc/notes/settings.d/60-appctl.conf");
+}
+
+/// Runs a command on a terminal of its own, and answers what it asks about an address.
+const PERSON: &str = "\
+import os, pty, sys
+answers, *command = sys.argv[1:]
+answers = answers.split()
+child, terminal = pty.fork()
+if not child:
+    os.execvp(command[0], command)
+said, asked = b'', 0
+while True:
+    try:
+        some = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not some:
+        break
+    said += some
+    if answers and b'listens on' in said[asked:] and said.endswith((b': ', b'] ')):
+        os.write(terminal, answers.pop(0).replace('nothing', '').encode() + b'\\n')
+        asked = len(said)
+sys.stdout.write(said.decode(errors='replace').replace('\\r', ''))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+";
+
+fn a_reload_keeps_the_process_and_policy_binds_scripts_alone(suite: Suite) {
+    let session = system(suite);
+    for built in [first(suite), again(suite), second(suite)] {
+        session.copy_in(built.deb(), &format!("/var/tmp/{}", built.deb().file_name().expect("name").to_string_lossy()));
+    }
+    let system = Booted::new(session);
+    system.ok("dpkg -i /var/tmp/lamp_1.0_*.deb <&-");
+    let pid = || system.ok("systemctl show --value -p MainPID lamp").stdout.trim().to_owned();
+    let has_said = |wanted: &str| {
+        system.until(Duration::from_secs(10), &format!("tail -n 1 /var/lib/lamp/said | grep {wanted}"));
+        system.ok("wc -l </var/lib/lamp/said").stdout.trim().to_owned()
+    };
+    let process = pid();
+    assert_eq!(has_said("Good.*day"), "1");
+    // By a person, and by a maintainer script after a change in the site's own file: read again, once.
+    let said = system.ok("appctl config set lamp greeting=Hello 2>&1").stdout;
+    assert!(said.contains("lamp.service: reloaded"), "{said}");
+    assert_eq!((has_said("Hello").as_str(), pid()), ("2", process.clone()));
+    system.ok("echo 'greeting = Welcome' >/etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_1.1_*.deb <&-");
+    assert_eq!((has_said("Welcome").as_str(), pid()), ("3", process.clone()));
+    system.ok("dpkg -i /var/tmp/lamp_1.1_*.deb <&-");
+    assert_eq!((has_said("Welcome").as_str(), pid()), ("3", process.clone()));
+    // Both at once is a restart, which reads everything.
+    system.ok("rm /etc/lamp/settings.d/70-site.conf && appctl config set lamp level=7 greeting=Bye");
+    let restarted = pid();
+    assert_ne!(restarted, process);
+    assert_eq!(has_said("Bye"), "4");
+    // A policy forbids: scripts heed it, for restarts and for reloads; what a person asks for is done.
+    system.ok("printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
+        echo 'greeting = Silence' >/etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_1.1_*.deb <&-
+        grep Silence /etc/lamp/greeting.conf");
+    assert_eq!((has_said("Bye").as_str(), pid()), ("4", restarted.clone()));
+    system.ok("rm /etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_2.0_*.deb <&-
+        grep 'Second version' /etc/lamp/lamp.ini");
+    assert_eq!((has_said("Bye").as_str(), pid()), ("4", restarted.clone()));
+    let said = system.ok("appctl config set lamp level=2 2>&1").stdout;
+    assert!(said.contains("lamp.service: restarted"), "{said}");
+    assert_ne!(pid(), restarted);
+    system.ok("systemctl is-active lamp");
+}
+
 fn the_example_serves_as_it_is_configured(suite: Suite) {
     let notes = built(suite, "example flask", || Source::example("flask", "notes"));
     let session = system(suite);
+    // Preseeded, as an installer does.
+    session.ok("echo 'notes notes/listen string 127.0.0.1:8765' | debconf-set-selections");
     session.install(&[notes.deb()]);
+    session.copy_in(notes.deb(), "/var/tmp/notes.deb");
+    session.ok(
+        "dpkg-deb -R /var/tmp/notes.deb /tmp/newer && sed -i 's/^Version: .*/Version: 99/' /tmp/newer/DEBIAN/control
+        dpkg-deb -Znone -b /tmp/newer /var/tmp/newer.deb",
+    );
     let system = Booted::new(session);
     let ask = |address: &str| {
         format!(
             "python3 -c 'import urllib.request as r; print(r.urlopen(\"http://{address}/health\").read().decode())'"
         )
     };
-    system.until(Duration::from_secs(30), &ask("127.0.0.1:8000"));
+    // What is listened on: the address in hexadecimal, state 0A.
+    let listening = |port: u16| format!("grep -i ' 0100007F:{port:04X} 00000000:0000 0A ' /proc/net/tcp");
+    system.until(Duration::from_secs(30), &ask("127.0.0.1:8765"));
+    system.ok(&listening(8765));
+    system.fails(1, &listening(8000));
+    system.fails(1, &ask("127.0.0.1:8000"));
+    // The key is in its file, which others cannot read, and is the one that appctl has made.
+    system.ok("test \"$(stat -c '%U:%G %a' /etc/notes/notes.toml)\" = 'root:notes 640'
+        sed -n 's/^session_key = \"\\(.*\\)\"$/\\1/p' /etc/notes/notes.toml >/root/key
+        grep -Ex '[A-Za-z0-9_-]{48}' /root/key
+        test \"$(stat -c '%U:%G %a' /var/lib/appctl/notes/secrets.json)\" = 'root:root 600'
+        grep -Ff /root/key /var/lib/appctl/notes/secrets.json");
     system.ok("appctl config set notes listen=127.0.0.1:9000");
     system.until(Duration::from_secs(30), &ask("127.0.0.1:9000"));
-    system.fails(1, &ask("127.0.0.1:8000"));
-    system.ok("test \"$(stat -c '%U:%G %a' /etc/notes/notes.toml)\" = 'root:notes 640'");
+    system.ok(&listening(9000));
+    system.fails(1, &listening(8765));
     system.ok("dpkg -V notes && systemctl is-active notes.target notes.socket notes@0 notes@1");
+    // The static file is dpkg's: edited, it is kept over an upgrade, and so is the key.
+    system.ok("dpkg-query -W -f '${Conffiles}' notes | grep '^ /etc/notes/logging.ini '
+        echo '; mine' >>/etc/notes/logging.ini && cp -p /etc/notes/logging.ini /root/mine
+        dpkg -i /var/tmp/newer.deb <&- && cmp /etc/notes/logging.ini /root/mine
+        grep -Ff /root/key /etc/notes/notes.toml");
+    system.until(Duration::from_secs(30), &ask("127.0.0.1:9000"));
+    system.ok("dpkg --purge notes <&- && test ! -e /etc/notes && test ! -e /var/lib/appctl/notes");
 }
 
 /// Five files from ten settings; nothing is asked, or one of them.

@@ -2,16 +2,17 @@
 """Kills the maintainer scripts of a package at every point, one run a point.
 
     fault-points.py --wrap DEB [processes]
-    fault-points.py [--every N] [--until-red] SCENARIO START END
+    fault-points.py [--every N] [--until-red] [--then REST] SCENARIO START END
 
 The first form makes a package traceable, in place, and appctl with it; with
 `processes` those that appctl starts are traced, too. With --every only each N-th
-point is visited; with --until-red the first one at which something is wrong is
-the last.
+point is visited; with --until-red those come first at which contents are written,
+and the first one at which something is wrong is the last.
 
 Runs as root in a system in which everything up to the scenario is done: START
 is the shell command under test (a dpkg run), END the one that must bring the
-system to its end afterwards (`dpkg --configure -a`, or START again). A point is
+system to its end afterwards (`dpkg --configure -a`, or START again), REST what
+would do so if nothing had happened. A point is
 
   * the N-th process that a maintainer script starts: the script is killed
     before it, and
@@ -20,13 +21,15 @@ system to its end afterwards (`dpkg --configure -a`, or START again). A point is
 
 The points are found by tracing one undisturbed run. For each of them the whole
 system is a fresh overlay over the one that stands here: START is run with the
-fault, then END, and the tree that is left must be the one that START alone
-leaves: content, owner, mode. Meanwhile a reader polls the files given in
-/fault/watch and fails on any content that is neither the old nor the new one.
+fault, then END, and the tree that is left must be the one that START and REST
+alone leave: content, owner, mode. Only what the overlay holds can differ, so
+only that is compared. Meanwhile a reader polls the files given in /fault/watch
+and fails on any content that is neither the old nor the new one, and where it
+has not come to read.
 
 Every point is one line on standard output: scenario, script, process, system
-call, ordinal, verdict. Exit status 1 where a point did not fire, where the
-number of points that fired is not that of the trace, or where a tree differs.
+call, ordinal, seconds, verdict. Exit status 1 where a point did not fire, where
+the number of points that fired is not that of the trace, or where a tree differs.
 """
 
 import argparse
@@ -54,11 +57,17 @@ CHANGES = (
     "?lchown", "?chmod",
 )
 STARTS = ("clone", "clone3", "fork", "vfork")
-# Where the scenario leaves its traces; times, logs and caches differ by nature.
-TREES = ("/etc", "/var/lib", "/usr/share/appctl", "/run/appctl", "/usr/lib/sysusers.d")
+# Between two looks of the reader, in seconds.
+PAUSE = 0.003
+# For /fault/inject: no run is to be traced.
+NOTHING = "nothing 0\n"
+# What is compared of the layer; /run is a file system of its own.
 BESIDES = re.compile(
-    r"^/var/lib/(dpkg/(status-old|available.*|diversions-old|statoverride-old|updates/|lock.*|triggers/Lock)"
-    r"|dpkg/info/.*\.list$|systemd/(random-seed|catalog/)|apt/|ucf/cache/|appctl/[^/]+/lock$)|^/etc/(\.pwd\.lock|(passwd|group|shadow|gshadow)-)$"
+    # Times, logs, backups and caches differ by nature; the rest is the tests' own.
+    r"^/(dev|fault|point|proc|run|sys|tmp|var/log|var/tmp)(/|$)|^/root/\.|^/var/cache/(ldconfig|apt|man)(/|$)"
+    r"|^/var/cache/debconf/.*-old$|^/var/lib/systemd/(random-seed|catalog/)|^/var/lib/ucf/cache/"
+    r"|^/var/lib/dpkg/(status-old|available.*|diversions-old|statoverride-old|updates/|lock.*|triggers/Lock|info/.*\.list$)"
+    r"|^/var/lib/appctl/[^/]+/lock$|^/etc/(\.pwd\.lock|(passwd|group|shadow|gshadow)-)$"
 )
 
 
@@ -84,6 +93,7 @@ class Layer:
         if self.keeper.stdout.readline() != "ready\n":
             sys.exit("fault-points: no overlay could be mounted")
         self.root = f"/proc/{self.keeper.pid}/root/point/root"
+        self.upper = f"/proc/{self.keeper.pid}/root/point/upper"
 
     def run(self, command):
         enter = ["nsenter", "--mount", f"--target={self.keeper.pid}", "chroot", "/point/root"]
@@ -117,36 +127,59 @@ def secrets(layer):
     return found
 
 
-def tree(layer):
-    """What the scenario leaves: path → owner, mode, and content or target.
+class Tree:
+    """The files below a root, each as owner, mode, and contents, target or names.
 
     A secret is another one in each run: it stands as <secret>, and digests of
     what holds it as <hash>; that they are right is what `appctl status` says.
     """
-    words = {word.encode() for text in secrets(layer).values() for word in re.findall(r'"([^"]{16,})"', text.decode())}
-    found = {}
-    for top in TREES:
-        for directory, names, files in os.walk(layer.root + top):
-            for name in names + files:
-                full = os.path.join(directory, name)
-                path = full[len(layer.root):]
-                if BESIDES.search(path):
-                    continue
-                about = os.lstat(full)
-                what = ""
-                if stat.S_ISLNK(about.st_mode):
-                    what = os.readlink(full)
-                elif stat.S_ISREG(about.st_mode):
-                    contents = Path(full).read_bytes()
-                    for word in words:
-                        contents = contents.replace(word, b"<secret>")
-                    if path.startswith("/var/lib/appctl/"):
-                        # When a restart became due is no part of the state; that it is due, is.
-                        contents = re.sub(rb'"at":\s*\{[^}]*\}', b"", contents)
-                        contents = re.sub(rb"\b[0-9a-f]{64}\b", b"<hash>", contents)
-                    what = hashlib.sha256(contents).hexdigest()
-                found[path] = (f"{about.st_uid}:{about.st_gid}", oct(about.st_mode), what)
-    return found
+
+    def __init__(self, root):
+        self.root = root
+        texts = [path.read_text() for path in Path(root + "/var/lib/appctl").glob("*/secrets.json")]
+        self.words = {word.encode() for text in texts for word in re.findall(r'"([^"]{16,})"', text)}
+
+    def state(self, path):
+        full = self.root + path
+        try:
+            about = os.lstat(full)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        what = ""
+        if stat.S_ISLNK(about.st_mode):
+            what = os.readlink(full)
+        elif stat.S_ISDIR(about.st_mode):
+            # What a directory that was made anew hides stands nowhere else.
+            what = sorted(name for name in os.listdir(full) if not BESIDES.search(f"{path.rstrip('/')}/{name}"))
+        elif stat.S_ISREG(about.st_mode):
+            contents = Path(full).read_bytes()
+            for word in self.words:
+                contents = contents.replace(word, b"<secret>")
+            if path.startswith("/var/lib/appctl/"):
+                # When a restart became due is no part of the state; that it is due, is.
+                contents = re.sub(rb'"at":\s*\{[^}]*\}', b"", contents)
+                contents = re.sub(rb"\b[0-9a-f]{64}\b", b"<hash>", contents)
+            what = hashlib.sha256(contents).hexdigest()
+        return f"{about.st_uid}:{about.st_gid}", oct(about.st_mode), what
+
+
+def below(top, path=""):
+    """The paths of a tree, without those that are not compared."""
+    with os.scandir(top + path) as entries:
+        for entry in entries:
+            inside = f"{path}/{entry.name}"
+            if not BESIDES.search(inside):
+                yield inside
+                if entry.is_dir(follow_symlinks=False):
+                    yield from below(top, inside)
+
+
+def changed(layer):
+    """What has been written in a layer: path → state; None for what is gone."""
+    tree = Tree(layer.root)
+    paths = ["/run/appctl", *below(layer.upper)]
+    paths += (f"/run/appctl{path}" for path in below(layer.root + "/run/appctl")) if tree.state("/run/appctl") else []
+    return {path: tree.state(path) for path in paths}
 
 
 WRAPPER = """#!/bin/sh
@@ -154,8 +187,9 @@ WRAPPER = """#!/bin/sh
 run=1
 while ! mkdir "/fault/log/{name}.$run" 2>/dev/null; do run=$((run + 1)); done
 read -r name number options </fault/inject || :
-[ "$name $number" = "{name} $run" ] || options=
 echo "$*" >"/fault/log/{name}.$run/arguments"
+# Where one run is named, the others need no tracer.
+[ -z "$name" ] || [ "$name $number" = "{name} $run" ] || exec {real} "$@"
 # shellcheck disable=SC2086
 exec strace -qq -o "/fault/log/{name}.$run/trace" -e trace={calls} $options {real} "$@"
 """
@@ -230,96 +264,135 @@ class Reader(threading.Thread):
 
     def __init__(self, layer, allowed):
         super().__init__()
-        self.layer, self.allowed, self.bad, self.done, self.reads = layer, allowed, set(), False, 0
+        self.layer, self.allowed, self.bad, self.seen, self.done, self.reads = layer, allowed, set(), set(), False, 0
 
     def run(self):
         while not self.done:
             for path, contents in self.allowed.items():
-                seen = without_secrets(self.layer.read(path))
+                found = without_secrets(self.layer.read(path))
                 self.reads += 1
-                if seen is not None and seen not in contents:
-                    self.bad.add(path)
-            time.sleep(0.001)
+                if found is not None:
+                    self.seen.add(path)
+                    if found not in contents:
+                        self.bad.add(path)
+            time.sleep(PAUSE)
+
+
+class Visit:
+    """What came of a point."""
+
+    def __init__(self):
+        self.hit, self.reads, self.seen, self.verdict, self.seconds = False, 0, set(), [], 0.0
 
 
 class Scenario:
     """What an undisturbed run does and leaves, and what a fault makes of it."""
 
-    def __init__(self, name, start, end):
+    def __init__(self, name, start, end, rest):
         self.name, self.start, self.end = name, start, end
         watched = (FAULT / "watch").read_text().split()
+        self.before, self.known = Tree(""), {}
         with Layer() as layer:
             old = {path: layer.read(path) for path in watched}
             self.secrets = secrets(layer)
             prepare(layer)
-            output = layer.run(start)
-            if output.returncode:
-                sys.exit(f"fault-points: {name}: the undisturbed run fails:\n{output.stdout}")
-            self.wanted = tree(layer)
+            self.undisturbed(layer, start)
             self.points = list(points(runs(layer)))
+            if rest:
+                layer.write("/fault/inject", NOTHING)
+                self.undisturbed(layer, rest)
+            self.wanted = changed(layer)
             self.allowed = {path: {without_secrets(old[path]), without_secrets(layer.read(path))} for path in watched}
 
+    def undisturbed(self, layer, command):
+        output = layer.run(command)
+        if output.returncode:
+            sys.exit(f"fault-points: {self.name}: the undisturbed run fails:\n{output.stdout}")
+
+    def wants(self, path):
+        """What must be there: what the undisturbed run has written, else what was there before."""
+        if path in self.wanted:
+            return self.wanted[path]
+        if path not in self.known:
+            self.known[path] = self.before.state(path)
+        return self.known[path]
+
     def visit(self, point):
-        """Kill at the point, go on: whether it fired, how often a file was read, what is wrong."""
+        """Kill at the point, go on, and compare."""
         program, number, _, call, ordinal = point
+        visit, began = Visit(), time.monotonic()
         with Layer() as layer:
             prepare(layer)
             layer.write("/fault/inject", f"{program} {number} -e inject={call}:signal=KILL:when={ordinal}\n")
             reader = Reader(layer, self.allowed)
             reader.start()
             first = layer.run(self.start)
+            visit.reads = reader.reads
             log = Path(f"{layer.root}/fault/log/{program}.{number}/trace")
-            hit = log.exists() and "killed by SIGKILL" in log.read_text(errors="replace")
-            layer.write("/fault/inject", "")
+            visit.hit = log.exists() and "killed by SIGKILL" in log.read_text(errors="replace")
+            layer.write("/fault/inject", NOTHING)
             # What was there before, and what the killed run has made, is what there is at the end.
             kept = secrets(layer) | self.secrets
             second = layer.run(self.end)
             lost = [package for package, text in secrets(layer).items() if kept.get(package, text) != text]
             reader.done = True
             reader.join()
-            left = tree(layer)
-        verdict = []
-        if not hit:
-            verdict.append("did not fire")
+            visit.seen = reader.seen
+            left, tree = changed(layer), Tree(layer.root)
+            differing = {
+                path: (left.get(path) or tree.state(path), self.wants(path)) for path in left.keys() | self.wanted.keys()
+            }
+        if not visit.hit:
+            visit.verdict.append("did not fire")
         if second.returncode:
-            verdict.append(f"END fails: {second.stdout[-2000:]}")
+            visit.verdict.append(f"END fails: {second.stdout[-2000:]}")
         if lost:
-            verdict.append(f"secrets have changed: {lost}")
-        for path in sorted(self.wanted.keys() | left.keys()):
-            if self.wanted.get(path) != left.get(path):
-                verdict.append(f"{path}: {left.get(path)}, wanted {self.wanted.get(path)}")
+            visit.verdict.append(f"secrets have changed: {lost}")
+        for path, (found, wanted) in sorted(differing.items()):
+            if found != wanted:
+                visit.verdict.append(f"{path}: {found}, wanted {wanted}")
         if reader.bad:
-            verdict.append(f"half-written: {sorted(reader.bad)}")
-        if verdict and os.environ.get("FAULT_VERBOSE"):
+            visit.verdict.append(f"half-written: {sorted(reader.bad)}")
+        if not visit.reads:
+            visit.verdict.append("nothing was read while it ran")
+        if visit.verdict and os.environ.get("FAULT_VERBOSE"):
             print(first.stdout, second.stdout, sep="---\n")
-        return hit, reader.reads, verdict
+        visit.seconds = time.monotonic() - began
+        return visit
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--until-red", action="store_true")
+    parser.add_argument("--then", default="", metavar="REST")
     parser.add_argument("words", nargs=3, metavar=("SCENARIO", "START", "END"))
     options = parser.parse_args()
-    scenario = Scenario(*options.words)
+    scenario = Scenario(*options.words, options.then)
     todo = scenario.points[:: options.every]
-    visited = fired = failures = reads = 0
+    if options.until_red:
+        todo.sort(key=lambda point: (point[0] != "appctl", "write" not in point[3]))
+    visits = []
     # Most of a run is waiting for disks and children: two go beside each other.
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         for point, visit in zip(todo, pool.map(scenario.visit, todo)):
-            hit, read, verdict = visit
+            visits.append(visit)
             program, number, arguments, call, ordinal = point
-            visited += 1
-            fired += hit
-            reads += read
-            failures += bool(verdict)
-            words = "; ".join(verdict) or "ok"
-            print(scenario.name, program, f"run {number} ({arguments})", call, ordinal, words, flush=True)
-            if verdict and options.until_red:
+            words = "; ".join(visit.verdict) or "ok"
+            run = f"run {number} ({arguments})"
+            print(scenario.name, program, run, call, ordinal, f"{visit.seconds:.2f} s", words, flush=True)
+            if visit.verdict and options.until_red:
                 pool.shutdown(wait=False, cancel_futures=True)
                 break
-    print(f"{scenario.name}: {visited} points, {fired} fired, {failures} failed, {reads} reads")
-    sys.exit(failures > 0 or fired != len(todo) or not todo)
+    fired, failures = sum(visit.hit for visit in visits), sum(bool(visit.verdict) for visit in visits)
+    unread = sorted(scenario.allowed.keys() - set().union(*(visit.seen for visit in visits)))
+    if unread and not options.until_red:
+        print(f"{scenario.name}: the reader has seen nothing of {unread}")
+    print(
+        f"{scenario.name}: {len(visits)} points, {fired} fired, {failures} failed, "
+        f"{sum(visit.reads for visit in visits)} reads, {sum(visit.seconds for visit in visits):.1f} s"
+    )
+    sys.exit(failures > 0 or fired != len(todo) or not todo or bool(unread))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-//! Cases 4, 5, 6 and 11 of the services: each program starts once, what an
+//! Cases 3, 4, 5, 6 and 11 of the services: each program starts once, what an
 //! administrator has decided stays so, a program moves between the two managers,
 //! and nothing of it is left at the end.
 
-use super::{LIMIT, ask, booted, starts, system};
+use super::{LIMIT, ask, beacons, booted, starts, system};
+use crate::configuration::tap;
 use crate::harness::{Booted, Suite};
 use crate::on_suites;
 
@@ -13,9 +14,54 @@ on_suites!(
         case_04_a_program_that_does_not_come_up_is_named_with_its_last_lines,
         case_11_programs_move_between_the_backends
     ],
-    bookworm: [case_11_what_is_stopped_or_disabled_stays_so_on_the_other_side],
+    bookworm: [case_03_what_runs_after_a_script_has_failed, case_11_what_is_stopped_or_disabled_stays_so_on_the_other_side],
     trixie: [],
 );
+
+/// Under both managers: always one process of each program, of the version that is installed.
+fn case_03_what_runs_after_a_script_has_failed(suite: Suite) {
+    let session = system(suite, &[]);
+    for version in ["split", "blue"] {
+        tap(&session, &beacons(suite)[version], version, &format!("/var/tmp/{version}.deb"));
+    }
+    let system = Booted::new(session);
+    system.until(LIMIT, "supervisorctl status; test $? != 4");
+    let dpkg = |command: &str, failing: &str| {
+        system.ok(&format!("rm -f /var/tmp/fails* && for script in {failing}; do touch /var/tmp/fails-$script; done"));
+        system.run(&format!("dpkg {command} <&- 2>&1")).status
+    };
+    let colour = |program: &str| system.ok(&format!("tail -n1 /var/lib/beacon/starts.{program}")).stdout;
+    let one_of_each = |colours: &str| {
+        system.ok("appctl service status beacon && test $(running web) = 1 && test $(running worker) = 1");
+        system.ok("supervisorctl status beacon:worker | grep RUNNING && systemctl is-active beacon-web");
+        system.ok(&ask(8000));
+        assert!(["web", "worker"].iter().all(|program| colour(program).contains(colours)), "{colours} expected");
+        (starts(&system, "web"), starts(&system, "worker"))
+    };
+    assert_eq!(dpkg("-i /var/tmp/split.deb", ""), 0);
+    assert_eq!(one_of_each("red"), (1, 1));
+    // Given up before anything of the new version is there: as policy has it for services,
+    // abort-upgrade starts them anew.
+    for (at, failing) in (2..).zip(["blue-preinst-upgrade", "split-prerm-upgrade blue-prerm-failed-upgrade"]) {
+        assert_eq!(dpkg("-i /var/tmp/blue.deb", failing), 1, "{failing}");
+        assert_eq!(one_of_each("red"), (at, at), "{failing}");
+    }
+    // An old prerm that fails keeps nothing of the upgrade from being done, once.
+    assert_eq!(dpkg("-i /var/tmp/blue.deb", "split-prerm-upgrade"), 0);
+    assert_eq!(one_of_each("blue"), (4, 4));
+    // Removal given up after the programs have been stopped.
+    assert_eq!(dpkg("--remove beacon", "blue-prerm-remove"), 1);
+    assert_eq!(one_of_each("blue"), (5, 5));
+    // Stopped stays stopped, whatever fails.
+    system.ok("appctl service stop beacon worker");
+    assert_eq!(dpkg("-i /var/tmp/split.deb", "blue-prerm-upgrade split-preinst-upgrade"), 1);
+    system.ok("test $(running worker) = 0 && test $(running web) = 1");
+    assert_eq!(dpkg("-i /var/tmp/split.deb", "blue-prerm-upgrade"), 0);
+    system.ok("test $(running worker) = 0 && test $(running web) = 1");
+    assert!(colour("web").contains("red"));
+    assert_eq!(dpkg("--remove beacon", ""), 0);
+    system.ok("test $(running) = 0");
+}
 
 fn case_04_each_program_starts_once_and_what_is_stopped_stays_so(suite: Suite) {
     let system = booted(suite, &["split", "split-again", "blue", "blue-again"]);

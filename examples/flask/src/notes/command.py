@@ -1,15 +1,17 @@
 """The ``notes`` command: check-config, check-health, init-db, add, list."""
 
+from __future__ import annotations
+
 import argparse
-import http.client
 import sys
 from contextlib import closing
-from importlib.metadata import version
-
-from sqlalchemy.exc import OperationalError
+from typing import TYPE_CHECKING
 
 from notes import settings
-from notes.store import Store
+
+# Checks, which are made at each change and each start, are done before the database's library is there.
+if TYPE_CHECKING:
+    from notes.store import Store
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if options.run is _health:
             return _health(values)
+        from notes.store import Store
+
         with closing(Store(options.database or values.database)) as store:
             return _on(store, options)
     except ValueError as error:
@@ -29,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _on(store: Store, options: argparse.Namespace) -> int:
+    from sqlalchemy.exc import OperationalError
+
     try:
         return options.run(store, options)
     except OperationalError as error:
@@ -39,7 +45,7 @@ def _on(store: Store, options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="notes", description="Keeps notes in a database file.")
-    parser.add_argument("--version", action="version", version=f"notes {version('notes')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     parser.add_argument("--config", metavar="FILE", help=f"the configuration (default: {settings.DEFAULT_FILE})")
     parser.add_argument("--database", metavar="FILE", help="the database, whatever the configuration says")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -58,7 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Version(argparse.Action):
+    def __call__(self, parser, *_):
+        from importlib.metadata import version
+
+        parser.exit(0, f"notes {version('notes')}\n")
+
+
 def _health(values: settings.Settings) -> int:
+    import http.client
+
     connection = http.client.HTTPConnection(values.listen, timeout=5)
     try:
         connection.request("GET", "/health")
