@@ -131,9 +131,17 @@ fn an_ordinary_user_builds_the_same_package_and_a_fork_bomb_is_contained() {
     let image = harness::image_directory(harness::Suite::Bookworm, harness::Kind::Run);
     let work = tempfile::Builder::new().prefix("ordinary-").tempdir_in("/var/tmp").unwrap();
     let script = format!(
-        "chmod 755 . && cp -r '{}' app && cp -r '{}' bomb && cp -r '{}' slow && cp '{}' driver && tar -C '{}' --numeric-owner -cf system.tar .
-         echo nobody:100000:65536 >ids && chown -R nobody:nogroup app bomb slow system.tar . && export HOME=$PWD
-         mount --bind ids /etc/subuid && mount --bind ids /etc/subgid
+        "chmod 755 .
+         cp -r '{}' app
+         cp -r '{}' bomb
+         cp -r '{}' slow
+         cp '{}' driver
+         tar -C '{}' --numeric-owner -cf system.tar .
+         echo nobody:100000:65536 >ids
+         chown -R nobody:nogroup app bomb slow system.tar .
+         export HOME=$PWD
+         mount --bind ids /etc/subuid
+         mount --bind ids /etc/subgid
          cd app && exec setpriv --reuid=nobody --regid=nogroup --clear-groups env -i HOME=\"$HOME\" PATH=/usr/bin:/bin \\
              sh -euc '../driver env create bookworm --from ../system.tar
                       (cd ../bomb && ! timeout 60 ../driver build --time-limit 10s 2>../bomb.said)

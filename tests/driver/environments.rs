@@ -97,8 +97,13 @@ fn an_ordinary_user_makes_an_environment_from_the_archive() {
     let cache = cache();
     let source = program("dba-rootless");
     let script = format!(
-        "chmod 755 . && cp -r '{}' app && cp '{}' driver && echo nobody:100000:65536 >ids
-         chown -R nobody:nogroup app . && mount --bind ids /etc/subuid && mount --bind ids /etc/subgid
+        "chmod 755 .
+         cp -r '{}' app
+         cp '{}' driver
+         echo nobody:100000:65536 >ids
+         chown -R nobody:nogroup app .
+         mount --bind ids /etc/subuid
+         mount --bind ids /etc/subgid
          cd app && exec setpriv --reuid=nobody --regid=nogroup --clear-groups env -i HOME=\"$OLDPWD\" \\
              PATH=/usr/bin:/bin sh -euc '../driver env create bookworm && ../driver build'",
         source.path().display(),
@@ -175,7 +180,9 @@ fn a_generation_stays_for_those_who_stand_on_it() {
     // The system that it is made from gets a package, as the archive does in time.
     sh(
         &system,
-        "cp /etc/resolv.conf etc/ && unshare --mount sh -euc 'mount --bind . /mnt && mount -t proc proc /mnt/proc
+        "cp /etc/resolv.conf etc/
+         unshare --mount sh -euc 'mount --bind . /mnt
+             mount -t proc proc /mnt/proc
              chroot /mnt sh -euc \"apt-get -qq update && apt-get -qq -y --no-install-recommends install hello\"'",
     );
     let second = run(&["--json", "env", "update", "bookworm"]);

@@ -8,10 +8,16 @@ use crate::{fails, names, ok, program, read, sh};
 fn repository(work: &Path) {
     sh(
         work,
-        "git init -q -b main app && cd app && mkdir debian src
+        "git init -q -b main app
+         cd app
+         mkdir debian src
          echo 'notes (1.0~rc1-1) unstable; urgency=low' > debian/changelog
-         echo 'print(1)' > src/run.py && chmod 755 src/run.py && ln -s src/run.py run
-         git add -A && git commit -qm one --date='2024-01-02 03:04:05 +0000' && git tag v1.0rc1
+         echo 'print(1)' > src/run.py
+         chmod 755 src/run.py
+         ln -s src/run.py run
+         git add -A
+         git commit -qm one --date='2024-01-02 03:04:05 +0000'
+         git tag v1.0rc1
          echo later > later && git add -A && git commit -qm two",
     );
 }
@@ -73,9 +79,17 @@ fn submodules_are_part_of_the_tree_checked_out_or_not() {
     repository(work.path());
     sh(
         work.path(),
-        "git init -q -b main lib && cd lib && echo lib > lib.py && git add -A && git commit -qm lib && cd ..
-         cd app && git -c protocol.file.allow=always submodule --quiet add \"file://$PWD/../lib\" vendor/lib
-         git commit -qm submodule && git tag v2.0 && cd ..
+        "git init -q -b main lib
+         cd lib
+         echo lib > lib.py
+         git add -A
+         git commit -qm lib
+         cd ..
+         cd app
+         git -c protocol.file.allow=always submodule --quiet add \"file://$PWD/../lib\" vendor/lib
+         git commit -qm submodule
+         git tag v2.0
+         cd ..
          git clone -q app bare-of-submodules",
     );
     let cache = work.path().join("cache");
@@ -141,11 +155,15 @@ fn signatures_of_archives_and_tags_are_checked() {
     repository(work.path());
     sh(
         work.path(),
-        "mkdir -m 700 gpg && export GNUPGHOME=$PWD/gpg
+        "mkdir -m 700 gpg
+         export GNUPGHOME=$PWD/gpg
          gpg --batch --quiet --passphrase '' --quick-gen-key 'Test <test@example.org>' ed25519 sign never 2>/dev/null
          gpg --batch --armor --export > key.asc
-         echo x > x && tar -czf notes-1.2.tar.gz x && gpg --batch --quiet --detach-sign notes-1.2.tar.gz
-         git -C app tag -s -m signed v1.1 && git -C app tag -a -m plain v1.2
+         echo x > x
+         tar -czf notes-1.2.tar.gz x
+         gpg --batch --quiet --detach-sign notes-1.2.tar.gz
+         git -C app tag -s -m signed v1.1
+         git -C app tag -a -m plain v1.2
          gpgconf --kill gpg-agent",
     );
     let signed =

@@ -96,7 +96,8 @@ impl Room {
     fn source(&self) {
         sh(
             self.path(),
-            "mkdir -p app/debian && cd app
+            "mkdir -p app/debian
+             cd app
              printf 'Source: app\\nMaintainer: A <a@example.org>\\nBuild-Depends: debhelper-compat (= 13)\\n\\nPackage: app\\nArchitecture: any\\nDepends: ${venv:Depends}\\nDescription: x\\n' > debian/control
              printf 'app (1.0-1) unstable; urgency=low\\n\\n  * x\\n\\n -- A <a@example.org>  Tue, 14 Nov 2023 22:13:20 +0000\\n' > debian/changelog
              printf 'alpha==1.0\\nbeta\\n' > requirements.txt",
@@ -213,7 +214,9 @@ fn a_component_tarball_is_the_same_every_time() {
     room.pages(&["alpha-1.0-py3-none-any.whl"]);
     sh(
         room.path(),
-        "tar -xJf app_1.0.orig-wheelhouse.tar.xz && rm wheelhouse/beta* && touch wheelhouse/old-1.0-py3-none-any.whl
+        "tar -xJf app_1.0.orig-wheelhouse.tar.xz
+         rm wheelhouse/beta*
+         touch wheelhouse/old-1.0-py3-none-any.whl
          tar -cJf app_1.0.orig-wheelhouse.tar.xz wheelhouse",
     );
     let output = room.program(&["--json", "vendor", "--check", "--component", "-s", "bookworm"]).output().unwrap();

@@ -48,7 +48,8 @@ fn case_08_native_wheels_build_import_and_depend_exactly(suite: Suite) {
 
     let target = target(suite);
     target.install(&[built.deb()]);
-    target.ok("cd / && /usr/lib/natives/venv/bin/python -c '
+    target.ok("cd /
+        /usr/lib/natives/venv/bin/python -c '
 import io, numpy, psycopg2, lxml.etree, PIL.Image, PIL._imagingft, cryptography.fernet
 assert numpy.linalg.inv(numpy.eye(3)).trace() == 3
 assert lxml.etree.fromstring(\"<a><b/></a>\").xpath(\"count(//b)\") == 1
@@ -70,7 +71,8 @@ fn workshop_with_clock(suite: Suite, source: &Source) -> Session {
     let session = workshop(suite);
     session.write("/tmp/pins", &source.files["requirements.txt"]);
     let root = session.as_user("root");
-    root.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 faketime && useradd --create-home --uid 4242 anna
+    root.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 faketime
+        useradd --create-home --uid 4242 anna
         install -d -o builder /srv/wheels");
     session.ok(
         "python3 -m pip download --quiet --no-deps --only-binary :all: --require-hashes -r /tmp/pins -d /srv/wheels",
@@ -123,7 +125,9 @@ fn identical(session: &Session, source: &Source, more: impl FnOnce() -> Vec<Stri
     assert_eq!(ways[..3], ["miss", "hit", "miss"]);
     if digests.iter().any(|digest| *digest != digests[0]) {
         let differing = session.as_user("root").run(&format!(
-            "cd /tmp && dpkg-deb -R /home/builder/s/site_1.0_*.deb one && dpkg-deb -R {FAR}/../site_1.0_*.deb two
+            "cd /tmp
+             dpkg-deb -R /home/builder/s/site_1.0_*.deb one
+             dpkg-deb -R {FAR}/../site_1.0_*.deb two
              diff -rq --no-dereference one two; dpkg-deb -c /home/builder/s/site_1.0_*.deb >c1
              dpkg-deb -c {FAR}/../site_1.0_*.deb >c2; diff c1 c2 | head -40"
         ));
@@ -175,7 +179,8 @@ fn case_16_no_build_path_anywhere_and_every_record_row_verifies(suite: Suite) {
         let session = built.session.bind(&repository().join("tests/system/check-package.py"), "/srv/check.py");
         let package = built.field("Package");
         session.ok(&format!(
-            "rm -rf /tmp/x && dpkg-deb -R {} /tmp/x
+            "rm -rf /tmp/x
+             dpkg-deb -R {} /tmp/x
              python3 /srv/check.py /tmp/x /usr/lib/{package}/venv {} /home/builder .debhelper /var/cache/session",
             built.inside(),
             built.dir

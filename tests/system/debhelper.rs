@@ -128,7 +128,11 @@ fn case_04_two_builds_and_clean_leave_the_tree_and_quilt_unchanged(suite: Suite)
         .file("debian/patches/series", "readme\n")
         .file("debian/patches/readme", "--- a/README\n+++ b/README\n@@ -1 +1 @@\n-plain\n+patched\n");
     source.unpack(&session, WORK);
-    session.ok("cd work && mkdir orig && cp -a greet/. orig/greet-1.0 && cd orig && rm -r greet-1.0/debian
+    session.ok("cd work
+        mkdir orig
+        cp -a greet/. orig/greet-1.0
+        cd orig
+        rm -r greet-1.0/debian
         echo plain >greet-1.0/README && tar -czf ../greet_1.0.orig.tar.gz greet-1.0 && cd .. && rm -r orig");
     let list = "cd work/greet && find . -path ./.pc -prune -o -printf '%p %y %m %l ' -a \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\) | LC_ALL=C sort";
     let before = session.ok(list).stdout;
@@ -183,7 +187,8 @@ fn case_07_wheelhouse_with_build_requirements_needs_no_network(suite: Suite) {
 
 fn case_12_foreign_interpreter_and_active_venv_do_not_matter(suite: Suite) {
     let session = workshop(suite).offline();
-    session.ok("mkdir -p pyenv/bin && for name in python python3 pip pip3; do
+    session.ok("mkdir -p pyenv/bin
+        for name in python python3 pip pip3; do
             printf '#!/bin/sh\\necho \"$0 $*\" >>/home/builder/called\\nexit 1\\n' >pyenv/bin/$name
             chmod 755 pyenv/bin/$name
         done
@@ -407,7 +412,8 @@ fn case_22_dh_python3_leaves_the_venv_untouched(suite: Suite) {
         .replace("debian/rules", "dh $@", "dh $@ --with python3,venv")
         .build(&session);
     session.copy_in(plain.deb(), "/tmp/plain.deb");
-    session.ok("dpkg-deb -x /tmp/plain.deb plain && dpkg-deb -x work/greet_1.0_*.deb x
+    session.ok("dpkg-deb -x /tmp/plain.deb plain
+        dpkg-deb -x work/greet_1.0_*.deb x
         diff -r --no-dereference plain/usr/lib/greet x/usr/lib/greet");
     session.ok("dpkg-deb -e work/greet_1.0_*.deb control && ! grep -r py3compile control");
     assert_eq!(depends(&session, "work/greet_1.0_*.deb"), depends(&session, "/tmp/plain.deb"));

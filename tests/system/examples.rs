@@ -85,8 +85,11 @@ pub fn assert_lintian_is_content(built: &Built) {
     assert!(others.is_empty(), "{others:#?}");
     // What it cannot read it cannot judge: the same files once more, as xz.
     built.session.ok(&format!(
-        "rm -rf again && mkdir again && for deb in {}; do
-             rm -rf tree && dpkg-deb -R /home/builder/work/$deb tree
+        "rm -rf again
+         mkdir again
+         for deb in {}; do
+             rm -rf tree
+             dpkg-deb -R /home/builder/work/$deb tree
              dpkg-deb --root-owner-group -Zxz -z1 -b tree again/$deb
          done",
         names.join(" ")

@@ -78,7 +78,8 @@ for module in greet, words: assert module.__cached__ and open(module.__cached__,
 fn linked_package(session: &Session, version: &str) {
     let python = session.suite().python();
     session.ok(&format!(
-        "rm -rf /tmp/linked && mkdir -p /tmp/linked/DEBIAN /tmp/linked/opt/venvs/greet/bin
+        "rm -rf /tmp/linked
+         mkdir -p /tmp/linked/DEBIAN /tmp/linked/opt/venvs/greet/bin
          cd /tmp/linked/opt/venvs/greet
          mkdir -p lib/python{python}/site-packages include
          ln -s lib lib64
@@ -173,7 +174,9 @@ fn package_of_a_plain_venv(suite: Suite) -> Vec<PathBuf> {
     greet().unpack(&session, "/home/builder/work/greet");
     session.as_user("root").ok("python3 -m venv /opt/venvs/greet
         /opt/venvs/greet/bin/pip install --quiet --no-index --find-links /home/builder/work/greet/debian/wheelhouse greet
-        cd /home/builder/work && mkdir -p x/DEBIAN x/opt/venvs && cp -a /opt/venvs/greet x/opt/venvs/
+        cd /home/builder/work
+        mkdir -p x/DEBIAN x/opt/venvs
+        cp -a /opt/venvs/greet x/opt/venvs/
         find x -name __pycache__ -prune -exec rm -r {} +
         printf '%s\n' 'Package: greet' 'Version: 1.0' 'Architecture: all' 'Depends: python3' \
             'Maintainer: x <x@x.invalid>' 'Description: x' >x/DEBIAN/control
@@ -255,7 +258,8 @@ fn takes_over(suite: Suite, old: &[PathBuf]) {
     works();
 
     // Unpacking fails at /usr/bin/greet, when the venv has been unpacked already.
-    session.ok("mkdir -p /tmp/blocker/DEBIAN /tmp/blocker/usr/bin && touch /tmp/blocker/usr/bin/greet
+    session.ok("mkdir -p /tmp/blocker/DEBIAN /tmp/blocker/usr/bin
+        touch /tmp/blocker/usr/bin/greet
         printf '%s\n' 'Package: blocker' 'Version: 1' 'Architecture: all' 'Maintainer: x <x@x.invalid>' \
             'Description: x' >/tmp/blocker/DEBIAN/control
         dpkg-deb -b /tmp/blocker && dpkg -i /tmp/blocker.deb");
@@ -283,7 +287,8 @@ fn takes_over(suite: Suite, old: &[PathBuf]) {
         "find /opt/venvs/greet | while read -r file; do dpkg -S \"$file\" >/dev/null 2>&1 || echo \"$file\"; done";
     assert_eq!(session.ok(strays).stdout, "");
     // An upgrade of our own leaves its byte code and links alone.
-    session.ok("before=$(find /opt/venvs/greet | LC_ALL=C sort) && /var/lib/dpkg/info/greet.preinst upgrade 2.0
+    session.ok("before=$(find /opt/venvs/greet | LC_ALL=C sort)
+        /var/lib/dpkg/info/greet.preinst upgrade 2.0
         test \"$before\" = \"$(find /opt/venvs/greet | LC_ALL=C sort)\" && apt-get install -qq -y --reinstall /tmp/ours.deb");
     session.ok("apt-get purge -qq -y greet && ! test -e /opt/venvs/greet");
     unchanged();
@@ -291,7 +296,8 @@ fn takes_over(suite: Suite, old: &[PathBuf]) {
     // Unpacked only, then removed: the links that were put aside go, too.
     session.install(old);
     session.ok(
-        "cd /opt/venvs/greet/lib/python3.*/site-packages && ln -s /usr/lib/python3/dist-packages/plugins plugins
+        "cd /opt/venvs/greet/lib/python3.*/site-packages
+        ln -s /usr/lib/python3/dist-packages/plugins plugins
         dpkg --unpack /tmp/ours.deb && test -L plugins.dh-venv-old && dpkg --purge greet && ! test -e /opt/venvs/greet",
     );
     unchanged();

@@ -26,7 +26,8 @@ const SETUP: &str = "from setuptools import Extension, setup\n\n\
 fn archive(session: &Session, edition: u32) {
     session.write("/tmp/native.c", &MODULE.replace("EDITION", &edition.to_string()));
     session.in_dir("/home/builder/native").ok(&format!(
-        "cp /tmp/native.c . && python3 setup.py -q sdist --dist-dir {WORK}/debian/wheelhouse
+        "cp /tmp/native.c .
+         python3 setup.py -q sdist --dist-dir {WORK}/debian/wheelhouse
          touch -d 2020-01-01 {WORK}/debian/wheelhouse/native-1.0.tar.gz"
     ));
 }
@@ -85,7 +86,8 @@ fn what_decides_a_compiled_module_has_it_compiled_again(suite: Suite) {
         archive(&session, next);
         assert_eq!(made(&session, ""), expected(Built, next), "{installer}");
         // Pinned by a hash, it is the same archive still.
-        session.in_dir(WORK).ok("cd debian/wheelhouse && for file in greet-*.whl words-*.whl native-*.tar.gz; do
+        session.in_dir(WORK).ok("cd debian/wheelhouse
+                 for file in greet-*.whl words-*.whl native-*.tar.gz; do
                  printf '%s==1.0 --hash=sha256:%s\n' \"${file%%-*}\" \"$(sha256sum <\"$file\" | cut -d' ' -f1)\"
              done >../../requirements.txt");
         assert_eq!(made(&session, ""), expected(Kept, next), "{installer}");

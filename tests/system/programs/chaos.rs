@@ -24,8 +24,10 @@ fn laboratory(suite: Suite) -> Session {
     session.copy_in(&repository().join("tests/system/fault-points.py"), "/fault/fault-points.py");
     session.write("/fault/chaos.py", include_str!("chaos.py"));
     session.ok(&format!(
-        "cd /fault && for version in {}; do
-            cp /var/tmp/$version.deb . && python3 fault-points.py --wrap /fault/$version.deb processes
+        "cd /fault
+        for version in {}; do
+            cp /var/tmp/$version.deb .
+            python3 fault-points.py --wrap /fault/$version.deb processes
         done",
         versions.join(" ")
     ));

@@ -37,7 +37,10 @@ fn packages(suite: Suite) -> Session {
         "cost (1.0) unstable; urgency=medium\n\n  * Built by a test.\n\n -- A <a@example.org>  Fri, 20 Nov 2026 12:00:00 +0000\n",
     );
     session.ok(
-        "cd cost && chmod 755 debian/rules && dh_supervisord -pours && mkdir units
+        "cd cost
+        chmod 755 debian/rules
+        dh_supervisord -pours
+        mkdir units
         for name in one two; do
             sed 's/\\bours\\b/theirs/g' debian/ours/usr/lib/systemd/system/ours-$name.service >units/theirs-$name.service
             echo units/theirs-$name.service usr/lib/systemd/system >>debian/theirs.install

@@ -30,7 +30,8 @@ fn case_06_every_unit_of_the_examples_is_confined(suite: Suite) {
     }
     // A template is looked at as one of its instances.
     let said = session.ok(
-        "cd /var/tmp/units && for deb in *.deb; do
+        "cd /var/tmp/units
+        for deb in *.deb; do
             mkdir ${deb%.deb} && dpkg-deb --fsys-tarfile $deb | tar -xC ${deb%.deb} --wildcards './usr/lib/systemd/system/*' './lib/systemd/system/*' 2>/dev/null || :
         done
         for unit in $(find . -name '*.service' | sort); do

@@ -46,7 +46,8 @@ fn case_05_forty_descriptions_give_the_same_processes_on_both_backends(suite: Su
     session.write("forty/debian/control", &control);
     // Addresses are the machine's, names the package's.
     session.ok(&format!(
-        "cd forty && for package in {}; do
+        "cd forty
+        for package in {}; do
             sed -E -i \"s/\\\\bapp\\\\b/$package/g; s/:8000( |$)/:80${{package#app}}\\\\1/\" debian/$package.supervisord
         done
         dh_supervisord && mkdir out && mv debian/app??/ out && tar -cf ../forty.tar -C out .",
@@ -60,7 +61,9 @@ fn case_05_forty_descriptions_give_the_same_processes_on_both_backends(suite: Su
     system.write("/usr/local/lib/forty.py", include_str!("forty.py"));
     // The venv alone: its Python runs what the descriptions name.
     system.ok(
-        "dpkg-deb -x /var/tmp/split.deb / && mkdir /var/tmp/forty && tar -xf /var/tmp/forty.tar -C /var/tmp/forty
+        "dpkg-deb -x /var/tmp/split.deb /
+        mkdir /var/tmp/forty
+        tar -xf /var/tmp/forty.tar -C /var/tmp/forty
         sed -i '1s,.*,#!/usr/lib/beacon/venv/bin/python,' /usr/local/lib/forty.py && chmod 755 /usr/local/lib/forty.py",
     );
     let system = Booted::new(system);
