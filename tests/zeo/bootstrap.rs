@@ -153,7 +153,7 @@ fn killed_at_every_write_and_run_again() {
     };
     let at_write = |ordinal: u32| {
         let (storage, node) = node();
-        let mut command = node.command("seed");
+        let mut command = node.quick("seed");
         with_customization(command.env("DIE_BEFORE", ordinal.to_string()), dir.path());
         Attempt::new(&format!("write {ordinal}"), storage, node, &mut command)
     };

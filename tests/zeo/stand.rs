@@ -54,6 +54,28 @@ pub fn program(name: &str) -> Command {
     Command::new(python().with_file_name(name))
 }
 
+/// The words that make Python ask a process that has loaded Zope and ZEO (forked.py)
+/// for a child that is the program: loading takes longer than all else that a seeder does.
+pub fn forked() -> Command {
+    static NAME: OnceLock<(String, Process)> = OnceLock::new();
+    let script = repository().join("tests/zeo/forked.py");
+    let (name, _) = NAME.get_or_init(|| {
+        let name = format!("deb-build-app-zeo-{}", std::process::id());
+        let mut command = program("python");
+        command.arg(&script).args(["serve", &name]);
+        in_the_tree(&mut command);
+        // It ends when this process, and with it the pipe, does.
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("forked.py can be started");
+        let mut said = [0; 6];
+        child.stdout.as_mut().expect("its output").read_exact(&mut said).expect("forked.py says that it is ready");
+        assert_eq!(&said, b"ready\n");
+        (name, Process(child))
+    });
+    let mut command = program("python");
+    command.args(["-I", "-S"]).arg(script).args(["ask", name]);
+    command
+}
+
 /// What a program left.
 #[derive(Debug)]
 pub struct Said {
@@ -197,7 +219,7 @@ impl Server {
     #[track_caller]
     pub fn look(&self, words: &[String]) -> Value {
         let script = repository().join("tests/zeo/look.py");
-        let looked = run(program("python").arg(script).arg(self.address()).args(words));
+        let looked = run(forked().arg(script).arg(self.address()).args(words));
         looked.ends_with(0).json()
     }
 }
@@ -260,20 +282,36 @@ impl Node {
         names
     }
 
-    /// zeoclient with arguments separated by white space.
+    /// zeoclient with arguments separated by white space, started as a service starts it.
     pub fn command(&self, arguments: &str) -> Command {
-        let mut command = program("python");
-        command.args(["-m", "zeoclient", "--config"]).arg(self.config()).args(arguments.split_whitespace());
-        in_the_tree(&mut command);
-        command
+        self.with(program("python"), arguments)
+    }
+
+    /// The same in a child of a process that has loaded what it needs.
+    pub fn quick(&self, arguments: &str) -> Command {
+        self.with(forked(), arguments)
+    }
+
+    fn with(&self, mut python: Command, arguments: &str) -> Command {
+        python.args(["-m", "zeoclient", "--config"]).arg(self.config()).args(arguments.split_whitespace());
+        in_the_tree(&mut python);
+        python
+    }
+
+    /// What takes its time to load is [`Self::quick`].
+    fn chosen(&self, arguments: &str) -> Command {
+        match arguments.split_whitespace().next() {
+            Some("seed" | "reset-admin" | "ack" | "status") => self.quick(arguments),
+            _ => self.command(arguments),
+        }
     }
 
     pub fn run(&self, arguments: &str) -> Said {
-        run(&mut self.command(arguments))
+        run(&mut self.chosen(arguments))
     }
 
     pub fn spawn(&self, arguments: &str) -> Process {
-        let mut command = self.command(arguments);
+        let mut command = self.chosen(arguments);
         Process(
             command
                 .stdin(Stdio::null())
