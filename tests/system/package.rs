@@ -38,6 +38,21 @@ pub fn target(suite: Suite) -> Session {
     made.fork()
 }
 
+/// The same with appctl and what boots it; a copy for each test.
+pub fn bootable(suite: Suite) -> Session {
+    static MADE: [OnceLock<Session>; 2] = [OnceLock::new(), OnceLock::new()];
+    let made = MADE[suite as usize].get_or_init(|| {
+        let session = target(suite);
+        session.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 systemd-sysv dbus");
+        let is_appctl =
+            |deb: &&PathBuf| deb.file_name().is_some_and(|name| name.to_string_lossy().starts_with("appctl_"));
+        let debs = toolkit_debs(suite);
+        session.install(&[debs.iter().find(is_appctl).expect("appctl's package")]);
+        session
+    });
+    made.fork()
+}
+
 /// A word for the shell.
 pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
@@ -271,13 +286,27 @@ pub fn copy_debs(session: &Session, dir: &str) -> Vec<PathBuf> {
 
 /// The build of a source that several tests look at, made by the first.
 pub fn built(suite: Suite, key: &'static str, source: impl FnOnce() -> Source) -> Arc<Built> {
+    made(suite, key, || Built::new(workshop(suite), &source()))
+}
+
+fn made(suite: Suite, key: &'static str, make: impl FnOnce() -> Built) -> Arc<Built> {
     type Slot = Arc<OnceLock<Arc<Built>>>;
     static MADE: Mutex<BTreeMap<(Suite, &'static str), Slot>> = Mutex::new(BTreeMap::new());
     let slot = {
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         made.entry((suite, key)).or_default().clone()
     };
-    slot.get_or_init(|| Arc::new(Built::new(workshop(suite), &source()))).clone()
+    slot.get_or_init(|| Arc::new(make())).clone()
+}
+
+/// The build of a source that has the requirements of another one: in a copy of the system
+/// of that one's build, where the cache has them. Made by the first that asks, as by [`built`].
+pub fn built_like(of: &Built, key: &'static str, source: impl FnOnce() -> Source) -> Arc<Built> {
+    made(of.session.suite(), key, || {
+        let session = of.session.fork();
+        session.ok("rm -rf work");
+        Built::new(session, &source())
+    })
 }
 
 /// The application of [`greet`].

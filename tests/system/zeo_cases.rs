@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::configuration::runtime;
 use crate::harness::{Booted, Suite};
-use crate::package::{Built, target};
+use crate::package::{Built, bootable};
 use crate::zeo_client::server;
 
 /// `ask URL [USER PASSWORD [TEXT]]` prints the status; a text is posted.
@@ -169,9 +168,10 @@ const DEATHS: [&str; 3] = ["before tpc_begin", "before tpc_finish", "after tpc_f
 /// A system with server, probe tools and, at the side, the client's package.
 /// The next version of it, where there is one, is beside it.
 pub fn prepared(suite: Suite, client: &Built, next: Option<&Built>, more: &str) -> Booted {
-    let session = target(suite);
-    session.ok(&format!("apt-get install -qq -y -o Dpkg::Use-Pty=0 systemd-sysv dbus {more}"));
-    session.install(&[runtime(suite)]);
+    let session = bootable(suite);
+    if !more.is_empty() {
+        session.ok(&format!("apt-get install -qq -y -o Dpkg::Use-Pty=0 {more}"));
+    }
     session.copy_in(server(suite).deb(), "/var/tmp/zeo-server.deb");
     session.copy_in(client.deb(), "/var/tmp/client.deb");
     if let Some(next) = next {

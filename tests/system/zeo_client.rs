@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::harness::{Booted, Suite, repository};
 use crate::on_suites;
-use crate::package::{Built, Source, built};
+use crate::package::{Built, Source, built, built_like};
 use crate::zeo_cases::{
     BOARD, GUESTBOOK, Site, a_new_password_stays, ask, away, json, many_seed_and_one_is_killed, nothing_is_left,
     prepared, probes, seen_nowhere,
@@ -16,11 +16,11 @@ const PASSWORD: &str = "/var/lib/board/initial-admin-password";
 
 on_suites!(
     both: [],
-    bookworm: [under_systemd_the_administrator_is_made_once_and_stays],
+    bookworm: [under_systemd_the_administrator_is_made_once_and_stays, lintian_is_content_with_the_zope_example],
     trixie: [
         under_supervisord_the_same,
         grok_lets_its_principal_write,
-        lintian_is_content_with_the_zope_and_grok_examples
+        lintian_is_content_with_the_grok_example
     ],
 );
 
@@ -54,7 +54,7 @@ fn supervised(suite: Suite) -> Arc<Built> {
 
 /// The Grok example as an application that PasteDeploy loads, with a site.zcml and an ini file of its own, for supervisord.
 fn pasted(suite: Suite) -> Arc<Built> {
-    built(suite, "example grok, by paste", || {
+    built_like(&guestbook(suite), "example grok, by paste", || {
         let read = |path: &str| std::fs::read_to_string(repository().join(path)).unwrap();
         let site = read("share/templates/zeoclient/site-grok.zcml.hbs");
         let (start, end) = (site.find("{{#each").expect("a list"), site.find("{{/each}}\n").expect("its end"));
@@ -72,8 +72,11 @@ fn pasted(suite: Suite) -> Arc<Built> {
     })
 }
 
-fn lintian_is_content_with_the_zope_and_grok_examples(suite: Suite) {
+fn lintian_is_content_with_the_zope_example(suite: Suite) {
     crate::examples::assert_lintian_is_content(&board(suite));
+}
+
+fn lintian_is_content_with_the_grok_example(suite: Suite) {
     crate::examples::assert_lintian_is_content(&guestbook(suite));
 }
 

@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use crate::configuration::runtime;
 use crate::harness::{Booted, Suite};
-use crate::package::{Source, built, target};
+use crate::package::{Source, bootable, built};
 use crate::zeo_cases::ASK;
 use crate::zeo_client::server;
 
@@ -235,9 +234,7 @@ fn pyramid_and_custom_with_storages_and_seeds_of_their_own() {
             .file("debian/kiosk.zeoclient", KIOSK_CLIENT)
             .file("debian/zeoclient/zodb.conf.hbs", KIOSK_ZODB)
     });
-    let session = target(suite);
-    session.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 systemd-sysv dbus");
-    session.install(&[runtime(suite)]);
+    let session = bootable(suite);
     session.copy_in(server(suite).deb(), "/var/tmp/zeo-server.deb");
     session.copy_in(ledger.deb(), "/var/tmp/ledger.deb");
     session.copy_in(kiosk.deb(), "/var/tmp/kiosk.deb");

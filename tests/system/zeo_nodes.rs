@@ -12,9 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::configuration::runtime;
 use crate::harness::{Booted, Suite, repository};
-use crate::package::{Built, Source, built, target};
+use crate::package::{Built, Source, bootable, built_like};
 use crate::zeo_cases::{ASK, BOARD};
 use crate::zeo_client::{board, server};
 
@@ -36,7 +35,7 @@ fn two_nodes_share_a_server_that_goes_and_comes_back() {
 /// Version 1.1: an upgrade that marks every notice with a star, each time that it runs. It
 /// waits for as long as it is told to, and does not say that it may simply run again.
 fn newer(suite: Suite) -> Arc<Built> {
-    built(suite, "example zope, 1.1", || {
+    built_like(&board(suite), "example zope, 1.1", || {
         let read = |path: &str| std::fs::read_to_string(repository().join("examples/zope").join(path)).unwrap();
         let mut source = Source::example("zope", "board").version("1.1");
         for path in ["debian/board.zeoclient", "src/board/notices.py", "src/board/web.py"] {
@@ -184,8 +183,7 @@ fn notices(node: &Booted) -> BTreeMap<String, usize> {
 
 /// The server's machine and two nodes, in one network; nothing is installed yet.
 fn machines(suite: Suite) -> [Booted; 3] {
-    let base = target(suite);
-    base.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 systemd-sysv dbus");
+    let base = bootable(suite);
     let dir = tempfile::tempdir().expect("tempdir");
     let [server_pem, server_key] = certificate(dir.path(), "server", "IP:10.99.0.1");
     let nodes = ["one", "two"].map(|name| certificate(dir.path(), name, &format!("DNS:{name}")));
@@ -196,7 +194,6 @@ fn machines(suite: Suite) -> [Booted; 3] {
     hub.write("/etc/zeo-server/server.key", &server_key);
     hub.write("/etc/zeo-server/clients.pem", &[&nodes[0][0], &nodes[1][0], &server_pem].map(String::as_str).concat());
 
-    base.install(&[runtime(suite)]);
     base.copy_in(board(suite).deb(), "/var/tmp/client.deb");
     base.copy_in(newer(suite).deb(), "/var/tmp/newer.deb");
     base.write("/usr/local/bin/ask.py", ASK);
