@@ -46,7 +46,7 @@ soak: ## tests too long for check: the demo, killed builds and scripts, the tool
 	    --test system chaos::killed_at_sampled_points -- --nocapture
 	@tools/debs trixie
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --features soak --test system -- \
-	    programs::forty programs::rolling programs::exposure programs::live programs::cases zeo_client contents examples sources missing_compiler
+	    programs::forty programs::rolling programs::exposure programs::live programs::cases zeo_client zeo_server contents examples sources missing_compiler
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','COST_LIMIT=100']" \
 	    --test system programs::cost -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --features soak --test driver -- environments
@@ -70,10 +70,11 @@ applications: ## public applications through `deb-build-app new`, built and inst
 	@cargo build --locked --bin deb-build-app
 	@tools/as-root tools/applications
 
-plone: ## Plone 6 as a client of a ZEO server: built, installed, its site made and fetched
+plone: ## Plone 6 as a client of a ZEO server, with its own constraints by PLONE_CONSTRAINTS=FILE
 	@tools/prepare check
 	@tools/debs bookworm
-	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --test soak plone -- --nocapture
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','PLONE_CONSTRAINTS=$(abspath $(PLONE_CONSTRAINTS))']" \
+	    --test soak plone -- --nocapture
 
 update-golden: ## rewrite what the golden cases expect; look at the difference
 	@UPDATE_GOLDEN=1 cargo test --locked --test golden --test manpages
