@@ -1,6 +1,6 @@
 //! Sessions: commands in a chroot image, through `tools/session`.
 //!
-//! A [`Session`] is a writable layer over an image. Each command gets namespaces
+//! A [`Session`] is a writable layer over an image and over what it was forked from. Each command gets namespaces
 //! of its own and nothing stays mounted between two of them, so a test that
 //! panics, or is killed, leaves only files, which the next run removes.
 
@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -48,11 +48,16 @@ impl Output {
 struct State {
     suite: Suite,
     image: PathBuf,
-    dir: PathBuf,
+    own: Layer,
+    /// What it had become when it was forked last, the newest first; never written again.
+    below: Mutex<Vec<Arc<Layer>>>,
 }
 
-impl State {
-    fn new(suite: Suite, image: PathBuf) -> State {
+/// A directory of a session or of several, removed with the last of them.
+struct Layer(PathBuf);
+
+impl Layer {
+    fn new() -> Layer {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         static SWEEP: Once = Once::new();
         let sessions = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sessions");
@@ -60,14 +65,48 @@ impl State {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = sessions.join(format!("{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("cannot create the session's directory");
-        State { suite, image, dir }
+        Layer(dir)
     }
 }
 
-impl Drop for State {
+impl Drop for Layer {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next run's sweep.
-        let _ = std::fs::remove_dir_all(&self.dir);
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl State {
+    fn new(suite: Suite, image: PathBuf) -> State {
+        State { suite, image, own: Layer::new(), below: Mutex::default() }
+    }
+
+    /// For tools/session and tools/boot: the layers below, one a line.
+    fn list(&self, name: &str, below: &[Arc<Layer>]) -> PathBuf {
+        let path = self.own.0.join(name);
+        let lines: String = below.iter().map(|layer| format!("{}/upper\n", layer.0.display())).collect();
+        std::fs::write(&path, lines).expect("cannot write the session's layers");
+        path
+    }
+
+    /// From here on what there is lies in a layer that others can stand on.
+    fn freeze(&self) -> Vec<Arc<Layer>> {
+        let mut below = self.below.lock().unwrap_or_else(PoisonError::into_inner);
+        let upper = self.own.0.join("upper");
+        if upper.is_dir() {
+            let layer = Layer::new();
+            below.insert(0, Arc::new(layer));
+            let list = self.list("below.new", &below);
+            // Both or, where the test is killed, a session that nobody uses again.
+            let status = Command::new("flock")
+                .arg(self.own.0.join("lock"))
+                .args(["sh", "-ec", "mv \"$1\" \"$2\" && mv \"$3\" \"$4\"", "sh"])
+                .args([&upper, &below[0].0.join("upper"), &list, &self.own.0.join("below")])
+                .status()
+                .expect("flock cannot be started");
+            assert!(status.success(), "the session's files cannot be shared");
+        }
+        below.clone()
     }
 }
 
@@ -123,24 +162,18 @@ impl Session {
 
     /// The first two arguments of `tools/session` for this session.
     pub fn image_and_state(&self) -> [&Path; 2] {
-        [&self.state.image, &self.state.dir]
+        [&self.state.image, &self.state.own.0]
     }
 
     /// A second system that starts with what this one has become; both go their
-    /// own way from here. Waits for a running command.
+    /// own way from here. Nothing is copied. Waits for a running command; not for a
+    /// booted system, which must not be forked.
     #[must_use]
     pub fn fork(&self) -> Session {
         let state = State::new(self.state.suite, self.state.image.clone());
-        let upper = self.state.dir.join("upper");
-        if upper.is_dir() {
-            let status = Command::new("flock")
-                .arg(self.state.dir.join("lock"))
-                .args(["cp", "-a", "--reflink=auto"])
-                .args([&upper, &state.dir])
-                .status()
-                .expect("flock cannot be started");
-            assert!(status.success(), "the session's files cannot be copied");
-        }
+        let below = self.state.freeze();
+        state.list("below", &below);
+        *state.below.lock().unwrap_or_else(PoisonError::into_inner) = below;
         Session { state: Arc::new(state), ..self.clone() }
     }
 
@@ -305,7 +338,7 @@ impl Session {
     fn start(&self, script: &str, options: &[OsString], input: Option<&str>) -> Running {
         refuse_what_cannot_fail(script);
         let mut command = Command::new(image::repository().join("tools/session"));
-        command.arg(&self.state.image).arg(&self.state.dir).args(options).args(["--user", &self.user]);
+        command.args(self.image_and_state()).args(options).args(["--user", &self.user]);
         if let Some(dir) = &self.dir {
             command.args(["--chdir", dir]);
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::harness::{Booted, Session, Suite, toolkit_debs};
 use crate::on_suites;
-use crate::package::{Built, Source, built, target};
+use crate::package::{Built, Source, binary, built, target};
 
 on_suites!(
     both: [
@@ -150,11 +150,6 @@ fn lamp(version: &str) -> Source {
         .version(version)
 }
 
-/// As 1.0, but for its number.
-fn lamp_1_1() -> Source {
-    lamp("1.1")
-}
-
 /// Every template has changed, and one file is no longer wanted.
 fn lamp_2() -> Source {
     let gone = "File: /etc/lamp/greeting.conf\nTemplate: greeting.conf.hbs\nEscape: shell\nMode: 0644\n\
@@ -176,12 +171,17 @@ fn first(suite: Suite) -> Arc<Built> {
     built(suite, "lamp 1.0", || lamp("1.0"))
 }
 
-fn again(suite: Suite) -> Arc<Built> {
-    built(suite, "lamp 1.1", lamp_1_1)
-}
-
 fn second(suite: Suite) -> Arc<Built> {
     built(suite, "lamp 2.0", lamp_2)
+}
+
+/// The three versions in a system, as `/var/tmp/lamp_VERSION.deb`; 1.1 is 1.0 but for its number.
+fn put_versions(session: &Session) {
+    session.copy_in(first(session.suite()).deb(), "/var/tmp/lamp_1.0.deb");
+    session.copy_in(second(session.suite()).deb(), "/var/tmp/lamp_2.0.deb");
+    session.ok("dpkg-deb -R /var/tmp/lamp_1.0.deb /tmp/again
+        sed -i 's/^Version: .*/Version: 1.1/' /tmp/again/DEBIAN/control
+        dpkg-deb -Znone -b /tmp/again /var/tmp/lamp_1.1.deb");
 }
 
 /// appctl's package.
@@ -247,21 +247,19 @@ fn case_01_an_edit_and_a_deletion_survive_an_upgrade(suite: Suite) {
 
 fn case_01_an_upgrade_without_a_change_touches_neither_files_nor_processes(suite: Suite) {
     let session = system(suite);
-    for built in [first(suite), again(suite), second(suite)] {
-        session.copy_in(built.deb(), &format!("/var/tmp/{}", built.deb().file_name().expect("name").to_string_lossy()));
-    }
+    put_versions(&session);
     let system = Booted::new(session);
     let pid = "systemctl show --value -p MainPID lamp";
     let starts = "journalctl -b --no-pager -o cat -u lamp | grep -c '^Started '";
-    system.ok("dpkg -i /var/tmp/lamp_1.0_*.deb <&-");
+    system.ok("dpkg -i /var/tmp/lamp_1.0.deb <&-");
     let (state, process) = (system.ok(STATE).stdout, system.ok(pid).stdout);
     assert_ne!(process, "0\n", "the service does not run");
     assert_eq!(system.ok(starts).stdout, "1\n", "the first install starts it once");
     std::thread::sleep(Duration::from_millis(1100));
-    system.ok("dpkg -i /var/tmp/lamp_1.1_*.deb <&-");
+    system.ok("dpkg -i /var/tmp/lamp_1.1.deb <&-");
     assert_eq!(system.ok(STATE).stdout, state);
     assert_eq!(system.ok(pid).stdout, process);
-    system.ok("dpkg -i /var/tmp/lamp_2.0_*.deb <&-");
+    system.ok("dpkg -i /var/tmp/lamp_2.0.deb <&-");
     assert_ne!(system.ok(pid).stdout, process, "a change of its file starts it again");
     assert_eq!(system.ok(starts).stdout, "2\n", "and does so once");
 }
@@ -734,11 +732,9 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 fn a_reload_keeps_the_process_and_policy_binds_scripts_alone(suite: Suite) {
     let session = system(suite);
-    for built in [first(suite), again(suite), second(suite)] {
-        session.copy_in(built.deb(), &format!("/var/tmp/{}", built.deb().file_name().expect("name").to_string_lossy()));
-    }
+    put_versions(&session);
     let system = Booted::new(session);
-    system.ok("dpkg -i /var/tmp/lamp_1.0_*.deb <&-");
+    system.ok("dpkg -i /var/tmp/lamp_1.0.deb <&-");
     let pid = || system.ok("systemctl show --value -p MainPID lamp").stdout.trim().to_owned();
     let has_said = |wanted: &str| {
         system.until(Duration::from_secs(10), &format!("tail -n 1 /var/lib/lamp/said | grep {wanted}"));
@@ -750,9 +746,9 @@ fn a_reload_keeps_the_process_and_policy_binds_scripts_alone(suite: Suite) {
     let said = system.ok("appctl config set lamp greeting=Hello 2>&1").stdout;
     assert!(said.contains("lamp.service: reloaded"), "{said}");
     assert_eq!((has_said("Hello").as_str(), pid()), ("2", process.clone()));
-    system.ok("echo 'greeting = Welcome' >/etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_1.1_*.deb <&-");
+    system.ok("echo 'greeting = Welcome' >/etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_1.1.deb <&-");
     assert_eq!((has_said("Welcome").as_str(), pid()), ("3", process.clone()));
-    system.ok("dpkg -i /var/tmp/lamp_1.1_*.deb <&-");
+    system.ok("dpkg -i /var/tmp/lamp_1.1.deb <&-");
     assert_eq!((has_said("Welcome").as_str(), pid()), ("3", process.clone()));
     // Both at once is a restart, which reads everything.
     system.ok("rm /etc/lamp/settings.d/70-site.conf && appctl config set lamp level=7 greeting=Bye");
@@ -761,10 +757,10 @@ fn a_reload_keeps_the_process_and_policy_binds_scripts_alone(suite: Suite) {
     assert_eq!(has_said("Bye"), "4");
     // A policy forbids: scripts heed it, for restarts and for reloads; what a person asks for is done.
     system.ok("printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
-        echo 'greeting = Silence' >/etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_1.1_*.deb <&-
+        echo 'greeting = Silence' >/etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_1.1.deb <&-
         grep Silence /etc/lamp/greeting.conf");
     assert_eq!((has_said("Bye").as_str(), pid()), ("4", restarted.clone()));
-    system.ok("rm /etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_2.0_*.deb <&-
+    system.ok("rm /etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_2.0.deb <&-
         grep 'Second version' /etc/lamp/lamp.ini");
     assert_eq!((has_said("Bye").as_str(), pid()), ("4", restarted.clone()));
     let said = system.ok("appctl config set lamp level=2 2>&1").stdout;
@@ -816,30 +812,36 @@ fn the_example_serves_as_it_is_configured(suite: Suite) {
     system.ok("dpkg --purge notes <&- && test ! -e /etc/notes && test ! -e /var/lib/appctl/notes");
 }
 
-/// Five files from ten settings; nothing is asked, or one of them.
-fn five(name: &str, asked: bool) -> Source {
-    let settings: String = (0..10).map(|n| format!("Setting: value_{n}\nType: integer\nDefault: {n}\n\n")).collect();
-    let question = if asked { "Type: integer\nDescription: A number\nAsk: medium\n" } else { "Type: integer\n" };
-    let settings = settings.replacen("Type: integer\n", question, 1);
-    let mut source = Source::new(name)
+/// Two packages of five files from ten settings; nothing is asked, or one of them.
+fn five() -> Source {
+    let mut source = Source::new("five")
         .replace("debian/control", "dh-sequence-venv", "dh-sequence-appconfig")
+        .more("debian/control", &binary("asked", "any"))
         .replace("debian/control", "${shlibs:Depends}, ${venv:Depends}", "init-system-helpers")
         .replace("debian/control", "Architecture: any", "Architecture: all");
-    let mut files = String::new();
+    for (name, question) in [("five", ""), ("asked", "Description: A number\nAsk: medium\n")] {
+        let settings: String = (0..10)
+            .map(|n| {
+                format!("Setting: value_{n}\nType: integer\nDefault: {n}\n{}\n", if n == 0 { question } else { "" })
+            })
+            .collect();
+        let files: String = (0..5).map(|n| format!("File: /etc/{name}/{n}.ini\n\n")).collect();
+        source = source.file(&format!("debian/{name}.appconfig"), &format!("Format: 1\n\n{settings}{files}"));
+    }
     for n in 0..5 {
-        files += &format!("File: /etc/{name}/{n}.ini\n\n");
         let text = format!("[part]\na = {{{{value_{n}}}}}\nb = {{{{value_{}}}}}\n", n + 5);
         source = source.file(&format!("debian/appconfig/{n}.ini.hbs"), &text);
     }
-    source.file(&format!("debian/{name}.appconfig"), &format!("Format: 1\n\n{settings}{files}"))
+    source
 }
 
 /// What a question adds is debconf's own time, and is said.
 #[expect(clippy::print_stdout, reason = "the figures are wanted, not only whether they suffice")]
 fn five_files_cost_little_more_than_an_empty_postinst(suite: Suite) {
     let session = system(suite);
-    session.copy_in(built(suite, "five", || five("five", false)).deb(), "/var/tmp/five.deb");
-    session.copy_in(built(suite, "asked", || five("asked", true)).deb(), "/var/tmp/asked.deb");
+    for name in ["five", "asked"] {
+        session.copy_in(built(suite, "five", five).package(name), &format!("/var/tmp/{name}.deb"));
+    }
     session.ok("mkdir -p /tmp/none/DEBIAN && cd /tmp/none/DEBIAN
         printf '%s\\n' 'Package: none' 'Version: 1' 'Architecture: all' 'Maintainer: x <x@x.invalid>' \
             'Description: does nothing' >control

@@ -55,6 +55,14 @@ fn state_is_kept_and_forked() {
     assert_eq!(one.read("/srv/deep/file"), "first");
     assert_eq!(two.read("/srv/deep/file"), "second");
     two.ok("test ! -e /etc/debian_version && test -d /usr/share/moved/base-files && test ! -e /usr/share/doc");
+    one.ok("mv /usr/share/moved /usr/share/doc && rm -r /srv/deep && mkdir /srv/deep");
+    let three = two.fork();
+    two.ok("rm /srv/deep/file");
+    three.ok("test -d /usr/share/moved/base-files && test ! -e /usr/share/doc && echo more >>/srv/deep/file");
+    assert_eq!(three.read("/srv/deep/file"), "secondmore\n");
+    assert_eq!(one.fork().ok("ls -A /srv/deep; ls -d /usr/share/doc").stdout, "/usr/share/doc\n");
+    drop((one, two));
+    assert_eq!(three.read("/srv/deep/file"), "secondmore\n");
     assert_eq!(Session::new(Suite::Bookworm, Kind::Run).run("test -e /srv/deep").status, 1);
 }
 
