@@ -143,7 +143,7 @@ fn lamp(version: &str) -> Source {
         .file(
             "debian/lamp.service",
             "[Unit]\nDescription=Lamp\n\n[Service]\nUser=lamp\nExecStart=/bin/sh /usr/share/lamp/lamp.sh\n\
-             ExecReload=/bin/kill -HUP $MAINPID\n\n[Install]\nWantedBy=multi-user.target\n",
+             ExecReload=/bin/sh -c 'kill -HUP $MAINPID'\n\n[Install]\nWantedBy=multi-user.target\n",
         )
         .file("lamp.sh", LAMP)
         .file("debian/lamp.install", "lamp.sh usr/share/lamp\n")
@@ -803,6 +803,26 @@ fn the_example_serves_as_it_is_configured(suite: Suite) {
     system.ok(&listening(9000));
     system.fails(1, &listening(8765));
     system.ok("dpkg -V notes && systemctl is-active notes.target notes.socket notes@0 notes@1");
+    // An address that somebody else has: it is said, the change stands, and the old value is the way back.
+    system.ok("systemd-run --quiet --unit=other python3 -m http.server --bind 127.0.0.1 9100");
+    system.until(Duration::from_secs(30), &listening(9100));
+    let failed = system.fails(1, "appctl config set notes listen=127.0.0.1:9100");
+    assert!(failed.stderr.contains("notes.socket does not start"), "{}", failed.stderr);
+    system
+        .ok("grep -x 'listen = \"127.0.0.1:9100\"' /etc/notes/notes.toml && test $(appctl status notes | wc -l) -gt 1");
+    system.ok("appctl config set notes listen=127.0.0.1:9000");
+    system.ok(&ask("127.0.0.1:9000"));
+    system.ok("systemctl stop other && systemctl is-active notes.target notes.socket notes@0 notes@1");
+    // Where a program can read its files again, that is what is done to each of its processes.
+    system.ok("mkdir -p /run/systemd/system/notes@.service.d && cd /run/systemd/system/notes@.service.d
+        printf '[Service]\\nExecReload=/bin/sh -c \"kill -HUP $MAINPID\"\\n' >reload.conf && systemctl daemon-reload
+        sed -i 's/\"restart\"/\"reload\"/' /usr/share/appctl/notes/manifest.json");
+    let processes = || system.ok("systemctl show --value -p MainPID notes@0 notes@1").stdout;
+    let before = processes();
+    let said = system.ok("appctl config set notes database=/var/lib/notes/other.db 2>&1").stdout;
+    assert!(said.contains("notes@0.service: reloaded") && said.contains("notes@1.service: reloaded"), "{said}");
+    assert_eq!(processes(), before);
+    system.until(Duration::from_secs(30), &ask("127.0.0.1:9000"));
     // The static file is dpkg's: edited, it is kept over an upgrade, and so is the key.
     system.ok("dpkg-query -W -f '${Conffiles}' notes | grep '^ /etc/notes/logging.ini '
         echo '; mine' >>/etc/notes/logging.ini && cp -p /etc/notes/logging.ini /root/mine

@@ -1,19 +1,24 @@
-//! Whether somebody listens on an address, as the kernel has it (proc(5)).
+//! Whether a process listens on an address, as the kernel has it (proc(5)).
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::appctl::fs::Root;
 
-/// Whether each address (`IP:PORT`, `[IP]:PORT` or a path) is listened on; one
-/// that is none of these is taken to be.
-pub fn all<'a>(root: &Root, addresses: impl Iterator<Item = &'a str>) -> bool {
+/// Whether `process` has a socket that listens on each address (`IP:PORT`,
+/// `[IP]:PORT` or a path); one that is none of these is taken to be. That somebody
+/// else listens there, or a service that has inherited a socket, is not enough.
+pub fn all<'a>(root: &Root, process: u32, addresses: impl Iterator<Item = &'a str>) -> bool {
     let file = |name: &str| root.text(&format!("/proc/net/{name}")).ok().flatten().unwrap_or_default();
     let (tcp, tcp6) = (file("tcp"), file("tcp6"));
     let unix = file("unix");
+    let own = sockets(root, process);
+    // Where they cannot be seen, anybody's do.
+    let is_own = |inode: &str| own.as_ref().is_none_or(|own| own.contains(inode));
     for address in addresses {
         let is_open = match address.parse::<SocketAddr>() {
-            Ok(address) => has_tcp(&tcp, address) || has_tcp(&tcp6, address),
-            Err(_) if address.starts_with('/') => has_unix(&unix, address),
+            Ok(address) => [&tcp, &tcp6].into_iter().flat_map(|table| of_tcp(table, address)).any(is_own),
+            Err(_) if address.starts_with('/') => of_unix(&unix, address).any(is_own),
             Err(_) => true,
         };
         if !is_open {
@@ -23,12 +28,21 @@ pub fn all<'a>(root: &Root, addresses: impl Iterator<Item = &'a str>) -> bool {
     true
 }
 
-/// `  0: 0100007F:1F90 00000000:0000 0A …`; 0A: it listens.
-fn has_tcp(table: &str, wanted: SocketAddr) -> bool {
-    table.lines().any(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        let (local, state) = (words.next(), words.nth(1));
-        state == Some("0A") && local.and_then(address) == Some(wanted)
+/// The inodes of a process's sockets.
+fn sockets(root: &Root, process: u32) -> Option<BTreeSet<String>> {
+    let directory = root.directory(&format!("/proc/{process}/fd")).ok()??;
+    let names = directory.names().ok()?;
+    let links = names.iter().filter_map(|name| directory.link(name).ok().flatten());
+    Some(links.filter_map(|link| Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect())
+}
+
+/// The inodes of the sockets that listen there, 0A being that state:
+/// `  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 …`.
+fn of_tcp(table: &str, wanted: SocketAddr) -> impl Iterator<Item = &str> {
+    table.lines().filter_map(move |line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_it = words.get(3) == Some(&"0A") && words.get(1).copied().and_then(address) == Some(wanted);
+        words.get(9).copied().filter(|_| is_it)
     })
 }
 
@@ -48,10 +62,11 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 /// `…: 00000002 00000000 00010000 0001 01 12345 /run/x`; 00010000: it listens.
-fn has_unix(table: &str, path: &str) -> bool {
-    table.lines().any(|line| {
+fn of_unix<'a>(table: &'a str, path: &str) -> impl Iterator<Item = &'a str> {
+    table.lines().filter_map(move |line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        words.get(3) == Some(&"00010000") && words.get(7) == Some(&path)
+        let is_it = words.get(3) == Some(&"00010000") && words.get(7) == Some(&path);
+        words.get(6).copied().filter(|_| is_it)
     })
 }
 
@@ -69,11 +84,17 @@ mod tests {
         let addresses =
             [v4.local_addr().unwrap().to_string(), v6.local_addr().unwrap().to_string(), path.display().to_string()];
         let root = Root::open(std::path::Path::new("/")).unwrap();
-        assert!(all(&root, addresses.iter().map(String::as_str)));
+        let own = std::process::id();
+        assert!(all(&root, own, addresses.iter().map(String::as_str)));
+        // Another's are not enough.
+        let other = std::os::unix::process::parent_id();
+        for address in &addresses {
+            assert!(!all(&root, other, [address.as_str()].into_iter()), "{address}");
+        }
         drop((v4, v6, unix));
         for address in &addresses {
-            assert!(!all(&root, [address.as_str()].into_iter()), "{address}");
+            assert!(!all(&root, own, [address.as_str()].into_iter()), "{address}");
         }
-        assert!(all(&root, ["vsock:1:2"].into_iter()));
+        assert!(all(&root, own, ["vsock:1:2"].into_iter()));
     }
 }

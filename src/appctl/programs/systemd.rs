@@ -28,6 +28,9 @@ pub(super) struct Seen {
     listen: Vec<String>,
 }
 
+/// The process that is systemd, where it runs.
+const SYSTEMD: u32 = 1;
+
 const PROPERTIES: &str =
     "--property=Id,ActiveState,SubState,Result,UnitFileState,Type,NRestarts,MainPID,NeedDaemonReload,Listen";
 
@@ -235,15 +238,16 @@ impl Fleet<'_> {
         Ok(outcomes)
     }
 
-    /// Whether every address of these sockets is listened on: systemd closes one
-    /// that its configuration no longer has, and opens none for one that is new.
+    /// Whether systemd listens on every address of these sockets: it closes one that its
+    /// configuration no longer has, although a service that runs goes on listening there,
+    /// and opens none for one that is new.
     fn are_open(&self, sockets: &[String]) -> Result<bool> {
         let seen = self.see(sockets.iter().map(String::as_str))?;
         if seen.iter().any(|socket| !socket.is_up()) {
             return Ok(false);
         }
         let addresses = seen.iter().flat_map(|socket| &socket.listen);
-        Ok(listening::all(&self.machine.root, addresses.map(String::as_str)))
+        Ok(listening::all(&self.machine.root, SYSTEMD, addresses.map(String::as_str)))
     }
 
     fn do_all(&self, verb: &str, units: &[String]) -> Result<Option<Diagnostic>> {
@@ -409,6 +413,7 @@ fn failed(unit: &str, verb: &str, output: &str) -> Diagnostic {
     let first = output.lines().next().unwrap_or("systemd gives no reason");
     let what = match verb {
         "start" | "restart" => "does not start".to_owned(),
+        "reload-or-restart" => "does not read its configuration again".to_owned(),
         other => format!("cannot be done '{other}' to"),
     };
     Diagnostic::error(format!("{unit} {what}: {first}")).hint(format!("see 'systemctl status {unit}'"))
