@@ -197,7 +197,8 @@ pub fn system(suite: Suite) -> Session {
         let session = target(suite);
         session.install(&[runtime(suite)]);
         session.ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 systemd-sysv dbus ucf
-            mkdir -p /usr/share/neighbour && echo 'shade = yes' >/usr/share/neighbour/curtain.conf
+            mkdir -p /usr/share/neighbour
+            echo 'shade = yes' >/usr/share/neighbour/curtain.conf
             ucf /usr/share/neighbour/curtain.conf /etc/curtain.conf");
         session
     });
@@ -214,7 +215,8 @@ fn unattended(session: &Session, built: &Built) -> String {
 }
 
 /// Content, owner, mode and time of everything below /etc/lamp, apart from the directories' times.
-const STATE: &str = "cd /etc/lamp && find . -type f -printf '%p %u:%g %m %T@ ' -exec sha256sum {} + | LC_ALL=C sort;
+const STATE: &str = "cd /etc/lamp
+    find . -type f -printf '%p %u:%g %m %T@ ' -exec sha256sum {} + | LC_ALL=C sort;
     find . ! -type f -printf '%p %u:%g %m %l\\n' | LC_ALL=C sort";
 
 fn case_01_an_edit_and_a_deletion_survive_an_upgrade(suite: Suite) {
@@ -224,7 +226,9 @@ fn case_01_an_edit_and_a_deletion_survive_an_upgrade(suite: Suite) {
         grep -qx 'GREETING=.*Good day.*' /etc/lamp/greeting.conf
         test \"$(readlink /etc/lamp/current.ini)\" = lamp.ini
         cd /etc/lamp
-        sed -i 's/^level = 5/level = 6/' lamp.ini && chmod 600 lamp.ini && chown lamp:lamp lamp.ini
+        sed -i 's/^level = 5/level = 6/' lamp.ini
+        chmod 600 lamp.ini
+        chown lamp:lamp lamp.ini
         sed -i 's/^a = 1/a = 10/' merged.ini
         rm greeting.conf shade.conf
         cp -p lamp.ini /tmp/edited");
@@ -276,7 +280,8 @@ fn case_02_purge_without_the_runtime_leaves_nothing(suite: Suite) {
     assert_eq!(token.len(), 40, "{token}");
     session.ok("echo 'mine = yes' >/etc/lamp/settings.d/README.local
         echo 'colour = green' >/etc/lamp/settings.d/70-mine.conf
-        sed -i 's/^level = 5/level = 6/' /etc/lamp/lamp.ini && echo x >/var/lib/lamp/data
+        sed -i 's/^level = 5/level = 6/' /etc/lamp/lamp.ini
+        echo x >/var/lib/lamp/data
         echo precious >/srv/lamp/data");
     unattended(&session, &second(suite));
     session.ok("test -e /etc/lamp/lamp.ini.appctl-new
@@ -291,7 +296,8 @@ fn case_02_purge_without_the_runtime_leaves_nothing(suite: Suite) {
     let left = session.ok("find /etc/lamp ! -type d | LC_ALL=C sort").stdout;
     assert_eq!(left, "/etc/lamp/settings.d/70-mine.conf\n/etc/lamp/settings.d/README.local\n");
     // A directory that is declared as kept stays with what is in it, the other one goes.
-    session.ok("test \"$(stat -c %U:%a /srv/lamp)\" = lamp:750 && grep -x precious /srv/lamp/data
+    session.ok("test \"$(stat -c %U:%a /srv/lamp)\" = lamp:750
+        grep -x precious /srv/lamp/data
         test ! -e /var/lib/lamp && rm -r /srv/lamp");
     session.ok("getent passwd lamp && rm -r /etc/lamp");
     let after = session.ok(LISTING).stdout;
@@ -311,7 +317,8 @@ fn case_03_a_failing_script_leaves_what_policy_says(suite: Suite) {
     for script in ["preinst", "postinst", "prerm"] {
         session.copy_in(second(suite).deb(), "/var/tmp/new.deb");
         session.ok(&format!(
-            "rm -rf /tmp/broken && dpkg-deb -R /var/tmp/new.deb /tmp/broken
+            "rm -rf /tmp/broken
+             dpkg-deb -R /var/tmp/new.deb /tmp/broken
              cd /tmp/broken/DEBIAN
              test -e {script} || printf '#!/bin/sh\\nset -e\\n' >{script}
              chmod 755 {script}
@@ -428,7 +435,8 @@ fn case_03_what_runs_after_a_script_has_failed(suite: Suite) {
     assert_ne!(upgraded, process);
     assert_eq!(calls("--configure -a", &[]), (0, vec!["2.0 postinst configure 1.0".to_owned()]));
     assert_eq!((status().as_str(), pid(), starts().as_str()), ("2.0 installed", upgraded, "2"));
-    system.ok("grep -q 'Second version' /etc/lamp/lamp.ini && grep ^token /etc/lamp/lamp.ini >/var/tmp/token
+    system.ok("grep -q 'Second version' /etc/lamp/lamp.ini
+        grep ^token /etc/lamp/lamp.ini >/var/tmp/token
         test ! -e /etc/lamp/greeting.conf");
     // What the prerm has stopped runs again where the removal is given up.
     let (code, called) = calls("--remove lamp", &["2.0-prerm-remove"]);
@@ -444,7 +452,9 @@ fn case_03_what_runs_after_a_script_has_failed(suite: Suite) {
     system.ok("grep ^token /etc/lamp/lamp.ini | cmp - /var/tmp/token && test -z \"$(dpkg --audit)\"");
     // Wholly replaced by another package, its service is that one's.
     let process = pid();
-    system.ok("rm -rf /tmp/heir && dpkg-deb -R /var/tmp/2.0.deb /tmp/heir && cd /tmp/heir
+    system.ok("rm -rf /tmp/heir
+        dpkg-deb -R /var/tmp/2.0.deb /tmp/heir
+        cd /tmp/heir
         printf '%s\\n' 'Package: lantern' 'Version: 1' 'Architecture: all' 'Replaces: lamp' \
             'Maintainer: x <x@x.invalid>' 'Description: replaces all of lamp' >DEBIAN/control
         find DEBIAN -type f ! -name control -delete
@@ -459,7 +469,9 @@ fn case_03_what_runs_after_a_script_has_failed(suite: Suite) {
 pub fn tap(session: &Session, deb: &Path, version: &str, path: &str) {
     session.copy_in(deb, path);
     session.ok(&format!(
-        "rm -rf /tmp/tapped && dpkg-deb -R {path} /tmp/tapped && cd /tmp/tapped/DEBIAN
+        "rm -rf /tmp/tapped
+         dpkg-deb -R {path} /tmp/tapped
+         cd /tmp/tapped/DEBIAN
          for script in preinst postinst prerm postrm; do
              [ -e $script ] || printf '#!/bin/sh\nset -e\n' >$script
              # debconf starts a postinst anew, which is one call of dpkg's.
@@ -477,11 +489,14 @@ fn case_03_a_package_that_disappears_takes_no_configuration_with_it(suite: Suite
     let state = session.ok(STATE).stdout;
     // A package that replaces all of lamp's files.
     session.copy_in(first(suite).deb(), "/var/tmp/old.deb");
-    session.ok("rm -rf /tmp/heir && dpkg-deb -R /var/tmp/old.deb /tmp/heir && cd /tmp/heir
+    session.ok("rm -rf /tmp/heir
+        dpkg-deb -R /var/tmp/old.deb /tmp/heir
+        cd /tmp/heir
         printf '%s\\n' 'Package: lantern' 'Version: 1' 'Architecture: all' 'Replaces: lamp' \
             'Maintainer: x <x@x.invalid>' 'Description: replaces all of lamp' >DEBIAN/control
         find DEBIAN -type f ! -name control -delete
-        dpkg-deb -b /tmp/heir /tmp/heir.deb && dpkg -i /tmp/heir.deb
+        dpkg-deb -b /tmp/heir /tmp/heir.deb
+        dpkg -i /tmp/heir.deb
         test \"$(dpkg-query -W -f '${db:Status-Status}' lamp)\" = not-installed");
     assert_eq!(session.ok(STATE).stdout, state);
 }
@@ -542,7 +557,8 @@ fn an_answer_in_debconf_is_a_setting_and_a_wrong_one_is_refused(suite: Suite) {
     let session = system(suite);
     session.ok("printf '%s\\n' 'lamp lamp/colour select blue' 'lamp lamp/level string 99' | debconf-set-selections");
     let log = unattended(&session, &first(suite));
-    session.ok("grep -qx 'colour = blue' /etc/lamp/lamp.ini && grep -qx 'level = 5' /etc/lamp/lamp.ini
+    session.ok("grep -qx 'colour = blue' /etc/lamp/lamp.ini
+        grep -qx 'level = 5' /etc/lamp/lamp.ini
         grep -q '^colour = blue$' /etc/lamp/settings.d/60-appctl.conf
         test \"$(stat -c '%U:%G %a' /etc/lamp/settings.d/60-appctl.conf)\" = 'root:root 600'");
     assert!(log.contains("level") && log.contains("1 to 9"), "the refusal is not explained:\n{log}");
@@ -550,7 +566,8 @@ fn an_answer_in_debconf_is_a_setting_and_a_wrong_one_is_refused(suite: Suite) {
     assert_eq!(seen, "0 false\n", "a refused answer is asked again");
     // What stands in /etc decides; a later configure does not bring the old answer back.
     session.ok("echo 'colour = green' >/etc/lamp/settings.d/70-site.conf
-        dpkg-reconfigure -fnoninteractive lamp && grep -qx 'colour = green' /etc/lamp/lamp.ini
+        dpkg-reconfigure -fnoninteractive lamp
+        grep -qx 'colour = green' /etc/lamp/lamp.ini
         appctl config show lamp colour | grep -q green");
     // The question has the value that counts, and our file what was said before.
     assert_eq!(session.ok("echo 'GET lamp/colour' | debconf-communicate lamp").stdout, "0 green\n");
@@ -585,11 +602,13 @@ fn config_set_changes_all_or_nothing_and_restarts_once(suite: Suite) {
     system.ok("grep -qx 'level = 3' /etc/lamp/lamp.ini && grep -qx 'colour = green' /etc/lamp/lamp.ini");
     assert_eq!(system.ok(starts).stdout, "2\n");
     // A service that does not come up with it is told of; the change is in place.
-    system.ok("mkdir -p /run/systemd/system/lamp.service.d && cd /run/systemd/system/lamp.service.d
+    system.ok("mkdir -p /run/systemd/system/lamp.service.d
+        cd /run/systemd/system/lamp.service.d
         printf '[Service]\nExecStartPre=/bin/false\n' >fails.conf && systemctl daemon-reload");
     let failed = system.fails(1, "appctl config set lamp level=2");
     assert!(failed.stderr.contains("systemctl status lamp"), "{}", failed.stderr);
-    system.ok("grep -qx 'level = 2' /etc/lamp/lamp.ini && rm /run/systemd/system/lamp.service.d/fails.conf
+    system.ok("grep -qx 'level = 2' /etc/lamp/lamp.ini
+        rm /run/systemd/system/lamp.service.d/fails.conf
         systemctl daemon-reload && systemctl start lamp && appctl config set lamp level=3");
     // systemd refuses a sixth start within ten seconds; this makes it count anew.
     system.ok("systemctl reset-failed lamp");
@@ -635,7 +654,9 @@ fn what_is_given_up_needs_no_runtime(suite: Suite) {
         for (name, _) in &packages {
             session.ok(&format!("dpkg -i /var/tmp/appctl.deb && rm -rf /etc/{name}"));
             session.ok(&format!(
-                "{runtime} && mkdir -p /tmp/rival/DEBIAN && cd /tmp/rival/DEBIAN
+                "{runtime}
+                mkdir -p /tmp/rival/DEBIAN
+                cd /tmp/rival/DEBIAN
                 printf '%s\\n' 'Package: rival' 'Version: 1' 'Architecture: all' 'Breaks: {name}' \
                     'Maintainer: x <x@x.invalid>' 'Description: breaks it' >control
                 printf '#!/bin/sh\\nexit 7\\n' >preinst && chmod 755 preinst
@@ -757,10 +778,12 @@ fn a_reload_keeps_the_process_and_policy_binds_scripts_alone(suite: Suite) {
     assert_eq!(has_said("Bye"), "4");
     // A policy forbids: scripts heed it, for restarts and for reloads; what a person asks for is done.
     system.ok("printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d
-        echo 'greeting = Silence' >/etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_1.1.deb <&-
+        echo 'greeting = Silence' >/etc/lamp/settings.d/70-site.conf
+        dpkg -i /var/tmp/lamp_1.1.deb <&-
         grep Silence /etc/lamp/greeting.conf");
     assert_eq!((has_said("Bye").as_str(), pid()), ("4", restarted.clone()));
-    system.ok("rm /etc/lamp/settings.d/70-site.conf && dpkg -i /var/tmp/lamp_2.0.deb <&-
+    system.ok("rm /etc/lamp/settings.d/70-site.conf
+        dpkg -i /var/tmp/lamp_2.0.deb <&-
         grep 'Second version' /etc/lamp/lamp.ini");
     assert_eq!((has_said("Bye").as_str(), pid()), ("4", restarted.clone()));
     let said = system.ok("appctl config set lamp level=2 2>&1").stdout;
@@ -776,10 +799,9 @@ fn the_example_serves_as_it_is_configured(suite: Suite) {
     session.ok("echo 'notes notes/listen string 127.0.0.1:8765' | debconf-set-selections");
     session.install(&[notes.deb()]);
     session.copy_in(notes.deb(), "/var/tmp/notes.deb");
-    session.ok(
-        "dpkg-deb -R /var/tmp/notes.deb /tmp/newer && sed -i 's/^Version: .*/Version: 99/' /tmp/newer/DEBIAN/control
-        dpkg-deb -Znone -b /tmp/newer /var/tmp/newer.deb",
-    );
+    session.ok("dpkg-deb -R /var/tmp/notes.deb /tmp/newer
+        sed -i 's/^Version: .*/Version: 99/' /tmp/newer/DEBIAN/control
+        dpkg-deb -Znone -b /tmp/newer /var/tmp/newer.deb");
     let system = Booted::new(session);
     let ask = |address: &str| {
         format!(
@@ -814,7 +836,8 @@ fn the_example_serves_as_it_is_configured(suite: Suite) {
     system.ok(&ask("127.0.0.1:9000"));
     system.ok("systemctl stop other && systemctl is-active notes.target notes.socket notes@0 notes@1");
     // Where a program can read its files again, that is what is done to each of its processes.
-    system.ok("mkdir -p /run/systemd/system/notes@.service.d && cd /run/systemd/system/notes@.service.d
+    system.ok("mkdir -p /run/systemd/system/notes@.service.d
+        cd /run/systemd/system/notes@.service.d
         printf '[Service]\\nExecReload=/bin/sh -c \"kill -HUP $MAINPID\"\\n' >reload.conf && systemctl daemon-reload
         sed -i 's/\"restart\"/\"reload\"/' /usr/share/appctl/notes/manifest.json");
     let processes = || system.ok("systemctl show --value -p MainPID notes@0 notes@1").stdout;
@@ -825,8 +848,10 @@ fn the_example_serves_as_it_is_configured(suite: Suite) {
     system.until(Duration::from_secs(30), &ask("127.0.0.1:9000"));
     // The static file is dpkg's: edited, it is kept over an upgrade, and so is the key.
     system.ok("dpkg-query -W -f '${Conffiles}' notes | grep '^ /etc/notes/logging.ini '
-        echo '; mine' >>/etc/notes/logging.ini && cp -p /etc/notes/logging.ini /root/mine
-        dpkg -i /var/tmp/newer.deb <&- && cmp /etc/notes/logging.ini /root/mine
+        echo '; mine' >>/etc/notes/logging.ini
+        cp -p /etc/notes/logging.ini /root/mine
+        dpkg -i /var/tmp/newer.deb <&-
+        cmp /etc/notes/logging.ini /root/mine
         grep -Ff /root/key /etc/notes/notes.toml");
     system.until(Duration::from_secs(30), &ask("127.0.0.1:9000"));
     system.ok("dpkg --purge notes <&- && test ! -e /etc/notes && test ! -e /var/lib/appctl/notes");
@@ -862,7 +887,8 @@ fn five_files_cost_little_more_than_an_empty_postinst(suite: Suite) {
     for name in ["five", "asked"] {
         session.copy_in(built(suite, "five", five).package(name), &format!("/var/tmp/{name}.deb"));
     }
-    session.ok("mkdir -p /tmp/none/DEBIAN && cd /tmp/none/DEBIAN
+    session.ok("mkdir -p /tmp/none/DEBIAN
+        cd /tmp/none/DEBIAN
         printf '%s\\n' 'Package: none' 'Version: 1' 'Architecture: all' 'Maintainer: x <x@x.invalid>' \
             'Description: does nothing' >control
         printf '#!/bin/sh\\nset -e\\n' >postinst && chmod 755 postinst
