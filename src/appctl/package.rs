@@ -12,7 +12,7 @@ use crate::configuration::template::Template;
 use crate::error::{Diagnostic, Error, Result, nearest};
 
 /// Where the manifests are.
-pub(super) const MANIFESTS: &str = "/usr/share/appctl";
+const MANIFESTS: &str = "/usr/share/appctl";
 
 /// What a package has installed.
 #[derive(Debug, Clone)]

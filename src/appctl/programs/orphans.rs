@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::supervisord::group_of;
+use super::supervisord::groups;
 use crate::appctl::Machine;
 use crate::appctl::package;
 use crate::appctl::service;
 use crate::appctl::store;
-use crate::configuration::program::{FILE, LAST, Programs, Service};
+use crate::configuration::program::{LAST, Programs, Service};
 use crate::error::Result;
 
 /// The longest that supervisord's start waits for all of them, within systemd's 90 s.
-const LONGEST: u32 = 60;
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Processes of groups, with their parents and groups.
 type Found = BTreeMap<i32, (i32, String)>;
@@ -30,22 +30,33 @@ pub fn end_all(machine: &Machine) -> Result<()> {
     if !machine.root.is_machine() {
         return Ok(());
     }
+    // One that is damaged keeps nobody from starting, and is reported by a converge.
+    // The lock is not waited for: who holds it may wait for supervisord's start.
+    let last = |name: &str| {
+        let bytes = machine.root.input(&format!("{}/{LAST}", store::path(name))).ok()??;
+        serde_json::from_slice::<Programs>(&bytes).ok()
+    };
     let services: Vec<Service> = package::known(&machine.root)?
         .iter()
-        .flat_map(|name| [format!("{}/{name}/{FILE}", package::MANIFESTS), format!("{}/{LAST}", store::path(name))])
-        // One that is damaged keeps nobody from starting, and is reported by a converge.
-        .filter_map(|path| serde_json::from_slice::<Programs>(&machine.root.input(&path).ok()??).ok())
+        .flat_map(|name| [super::load(&machine.root, name).ok().flatten(), last(name)])
+        .flatten()
         .flat_map(|programs| programs.programs)
         .collect();
     let services: Vec<&Service> = services.iter().collect();
-    let groups = services.iter().filter_map(|service| group_of(service)).map(str::to_owned).collect();
-    end(machine, &groups, &services)
+    end_within(machine, &groups(&services), patience(&services).min(LONGEST))
 }
 
 /// End what is left of `groups`, within the time that the slowest of `services` may take.
 pub fn end(machine: &Machine, groups: &BTreeSet<String>, services: &[&Service]) -> Result<()> {
-    let patience = services.iter().map(|service| service.stop_seconds).max().unwrap_or(10).min(LONGEST);
-    let ended = end_within(machine, groups, Duration::from_secs(patience.into()))?;
+    end_within(machine, groups, patience(services))
+}
+
+fn patience(services: &[&Service]) -> Duration {
+    Duration::from_secs(services.iter().map(|service| service.stop_seconds).max().unwrap_or(10).into())
+}
+
+fn end_within(machine: &Machine, groups: &BTreeSet<String>, patience: Duration) -> Result<()> {
+    let ended = terminate(machine, groups, patience)?;
     for group in groups {
         let of: Vec<String> = ended.iter().filter(|(_, (_, of))| of == group).map(|(id, _)| id.to_string()).collect();
         if !of.is_empty() {
@@ -56,7 +67,7 @@ pub fn end(machine: &Machine, groups: &BTreeSet<String>, services: &[&Service]) 
     Ok(())
 }
 
-fn end_within(machine: &Machine, groups: &BTreeSet<String>, patience: Duration) -> Result<Found> {
+fn terminate(machine: &Machine, groups: &BTreeSet<String>, patience: Duration) -> Result<Found> {
     let first = of(machine, groups)?;
     // A master ends its own children.
     let masters = first.iter().filter(|(_, (parent, _))| !first.contains_key(parent)).map(|(process, _)| *process);

@@ -481,11 +481,11 @@ impl Fleet<'_> {
     }
 }
 
-pub(super) fn group_of(service: &Service) -> Option<&str> {
+fn group_of(service: &Service) -> Option<&str> {
     service.supervisord.as_ref().map(|group| group.group.as_str())
 }
 
-fn groups(services: &[&Service]) -> BTreeSet<String> {
+pub(super) fn groups(services: &[&Service]) -> BTreeSet<String> {
     services.iter().filter_map(|service| group_of(service)).map(str::to_owned).collect()
 }
 
