@@ -6,7 +6,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::error::{Diagnostic, Error, Severity};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 
 /// Prints for one tool; knows how loud and how colourful it may be.
 #[derive(Debug, Clone)]
@@ -54,8 +54,13 @@ impl Printer {
 
     /// The plan, as `-v` and `--no-act` show it: one tab-indented line an action.
     pub fn plan(&self, plan: &Plan) {
+        plan.actions.iter().for_each(|action| self.action(action));
+    }
+
+    /// One action of a plan.
+    pub fn action(&self, action: &Action) {
         if self.verbose && !self.quiet {
-            for line in plan.to_string().lines() {
+            for line in action.to_string().lines() {
                 self.output(&format!("\t{line}\n"));
             }
         }

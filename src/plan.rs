@@ -85,6 +85,13 @@ pub enum Action {
         /// Permission bits.
         mode: u32,
     },
+    /// Write many files anew, mode 0644, into a tree that nobody reads meanwhile.
+    Fill {
+        /// Existing directory.
+        tree: PathBuf,
+        /// Paths below it, and all bytes of each.
+        files: Vec<(PathBuf, Vec<u8>)>,
+    },
     /// Add to the end of a file, which is made where absent.
     Append {
         /// The file.
@@ -167,6 +174,10 @@ impl fmt::Display for Action {
             Self::Directory { path: p } => write!(f, "install -m0755 -d {}", path(p)),
             Self::Write { path: p, contents, mode } => {
                 write!(f, "write {} (mode {mode:04o}, {} bytes)", path(p), contents.len())
+            }
+            Self::Fill { tree, files } => {
+                let bytes: usize = files.iter().map(|(_, contents)| contents.len()).sum();
+                write!(f, "fill {} ({} files, {bytes} bytes)", path(tree), files.len())
             }
             Self::Append { path: p, contents } => {
                 write!(f, "append to {} ({} bytes)", path(p), contents.len())

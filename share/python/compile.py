@@ -1,10 +1,15 @@
-"""Byte-compile files so that the same sources give the same bytes.
+"""Byte-compile modules so that the same sources give the same bytes.
 
-Standard input, NUL-separated: mode, jobs, then pairs of source path and the
-path that the code object shall name. What marshal writes depends on which
-strings the process has interned before (CPython issue 78274), so each batch
-is compiled in a child forked from the same clean state. Batches depend on the
-files alone: the number of jobs has no influence. Files that are no valid Python
+Standard input, NUL-separated: mode, jobs, directory for the results, the venv,
+the prefix that code objects shall name, then groups of module paths below the
+venv, each ended by an empty word. The results are files `GROUP-BATCH` of
+records: module, path of the byte code, number of its bytes, each ended by NUL,
+and the bytes.
+
+What marshal writes depends on which strings the process has interned before
+(CPython issue 78274), so each batch is compiled in a child forked from the same
+clean state. Batches depend on their group's files alone: neither the number of
+jobs nor the other groups have influence. Files that are no valid Python
 (templates, other versions' syntax) are left alone, as pip does.
 """
 import gc
@@ -19,25 +24,26 @@ from importlib._bootstrap_external import _code_to_hash_pyc
 BATCH = 1 << 20
 
 
-def compile_one(source, shown, checked):
-    with open(source, "rb") as file:
+def compile_one(root, prefix, module, checked, out):
+    with open(os.path.join(root, module), "rb") as file:
         text = file.read()
+    # Kept until the end: marshal marks a text that others hold, too.
+    shown = os.path.join(prefix, module)
     try:
         code = compile(text, shown, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, RecursionError):
         return
     data = _code_to_hash_pyc(code, importlib.util.source_hash(text), checked)
-    target = importlib.util.cache_from_source(source, optimization="")
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with open(target, "wb") as file:
-        file.write(data)
+    target = importlib.util.cache_from_source(module, optimization="")
+    out.write(f"{module}\0{target}\0{len(data)}\0".encode("utf-8", "surrogateescape"))
+    out.write(data)
 
 
-def divided(pairs):
+def divided(root, modules):
     batch, size = [], 0
-    for pair in pairs:
-        batch.append(pair)
-        size += os.path.getsize(pair[0])
+    for module in modules:
+        batch.append(module)
+        size += os.path.getsize(os.path.join(root, module))
         if size >= BATCH:
             yield batch
             batch, size = [], 0
@@ -45,28 +51,41 @@ def divided(pairs):
         yield batch
 
 
+def grouped(words):
+    group = []
+    for word in words:
+        if word:
+            group.append(word)
+        else:
+            yield group
+            group = []
+
+
 def main():
     words = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\0")
-    checked = words[0] == "checked-hash"
-    jobs = int(words[1])
-    pairs = list(zip(words[2::2], words[3::2]))
-    batches = list(divided(pairs))
+    mode, jobs, place, root, prefix = words[:5]
+    batches = [
+        (f"{group}-{number}", batch)
+        for group, modules in enumerate(grouped(words[5:]))
+        for number, batch in enumerate(divided(root, modules))
+    ]
     warnings.simplefilter("ignore")
     gc.collect()
     gc.freeze()
     gc.disable()
     running = 0
     failed = False
-    for batch in batches:
-        if running == jobs:
+    for name, batch in batches:
+        if running == int(jobs):
             failed |= os.wait()[1] != 0
             running -= 1
         child = os.fork()
         if child == 0:
             status = 1
             try:
-                for source, shown in batch:
-                    compile_one(source, shown, checked)
+                with open(os.path.join(place, name), "wb") as out:
+                    for module in batch:
+                        compile_one(root, prefix, module, mode == "checked-hash", out)
                 status = 0
             except BaseException:
                 sys.excepthook(*sys.exc_info())

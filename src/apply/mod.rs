@@ -34,7 +34,7 @@ pub struct Output {
 /// Show `plan` and, unless `no_act`, carry it out.
 pub fn plan(plan: &Plan, printer: &Printer, no_act: bool) -> Result<()> {
     for action in &plan.actions {
-        printer.plan(&Plan::new([action.clone()]));
+        printer.action(action);
         if !no_act {
             self::action(action)?;
         }
@@ -47,6 +47,7 @@ pub fn action(action: &Action) -> Result<()> {
     match action {
         Action::Directory { path } => directory(path),
         Action::Write { path, contents, mode } => write(path, contents, *mode),
+        Action::Fill { tree, files } => fill(tree, files),
         Action::Append { path, contents } => append(path, contents),
         Action::Symlink { path, target } => symlink(path, target),
         Action::Remove { path } => remove(path),
@@ -162,6 +163,28 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
         let _ = std::fs::remove_file(&temporary);
         Error::io("write", path, &error)
     })
+}
+
+/// Write new files, with the directories that they need. What is there in place
+/// of one goes: written into, it would change in a cache, too, that has a link to it.
+fn fill(tree: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
+    let mut made = None;
+    for (path, contents) in files {
+        let path = tree.join(path);
+        let parent = path.parent().unwrap_or(tree);
+        if made.as_deref() != Some(parent) {
+            directory(parent)?;
+            made = Some(parent.to_path_buf());
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o644);
+        let opened = options.open(&path).or_else(|error| match error.kind() {
+            ErrorKind::AlreadyExists => std::fs::remove_file(&path).and_then(|()| options.open(&path)),
+            _ => Err(error),
+        });
+        opened.and_then(|mut file| file.write_all(contents)).map_err(|error| Error::io("write", &path, &error))?;
+    }
+    Ok(())
 }
 
 fn append(path: &Path, contents: &[u8]) -> Result<()> {

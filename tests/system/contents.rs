@@ -1,15 +1,17 @@
 //! What is in the packages: native libraries, bytes that do not depend on
 //! where and when they were built, records that verify.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::harness::{Session, Suite, repository};
 use crate::on_suites;
-use crate::package::{Built, Source, built, copy_debs, pinned, target, workshop};
+use crate::package::{self, Built, Source, built, copy_debs, fetch_wheels, pinned, target, workshop};
 
 on_suites!(
     both: [
         case_08_native_wheels_build_import_and_depend_exactly,
+        own_extensions_depend_on_the_libraries_that_each_of_them_wants,
         case_16_no_build_path_anywhere_and_every_record_row_verifies
     ],
     bookworm: [case_15_flask_and_gunicorn_are_byte_identical_wherever_and_whenever_built],
@@ -43,6 +45,9 @@ fn case_08_native_wheels_build_import_and_depend_exactly(suite: Suite) {
     expected.sort_unstable();
     assert_eq!(names, expected, "{depends:?}");
     assert!(depends.iter().any(|item| item.starts_with("libc6 (>= 2.")), "{depends:?}");
+    let mut each = asked_about_each_file(&built.session, &built.dir);
+    each.extend(["python3".to_owned(), python.clone()]);
+    assert_eq!(depends.iter().map(|item| (*item).to_owned()).collect::<BTreeSet<_>>(), each);
     let control = built.session.ok(&format!("rm -rf control && dpkg-deb -e {} control && ls control", built.inside()));
     assert_eq!(control.stdout, "control\nmd5sums\n", "no shlibs file, no trigger, no script");
 
@@ -62,6 +67,82 @@ try:
 except psycopg2.OperationalError:
     pass
 '");
+}
+
+/// What dpkg-shlibdeps answers when it is asked about every ELF file of the package
+/// that has been built in `dir`.
+fn asked_about_each_file(session: &Session, dir: &str) -> BTreeSet<String> {
+    let script = "files=$(find debian/*/usr/lib -type f -name '*.so*')
+        bundled=$(find debian/*/usr/lib -type f -name 'lib*.so*' -printf '-l%h\\n' | sort -u)
+        dpkg-shlibdeps -O --ignore-missing-info $bundled $(printf ' -e%s' $files) 2>/dev/null |
+            sed -n 's/^shlibs:Depends=//p'";
+    let text = session.in_dir(dir).ok(script).stdout;
+    let items: BTreeSet<String> = text.trim().split(", ").map(str::to_owned).collect();
+    assert!(items.iter().any(|item| item.starts_with("libc6 (>= ")), "{text}");
+    items
+}
+
+/// Extension modules on libraries of Debian whose symbols have no versions, alone and
+/// together, and one on a library of its own that has a symbol of sqlite's name.
+fn linked() -> Source {
+    let module = |name: &str, symbols: &[&str]| {
+        let declared: String = symbols.iter().map(|symbol| format!("extern int {symbol}(void);\n")).collect();
+        let called: Vec<String> = symbols.iter().map(|symbol| format!("{symbol}()")).collect();
+        format!(
+            "#include <Python.h>\n{declared}static PyObject *call(PyObject *self, PyObject *none) {{\n\
+             return PyLong_FromLong((long)({})); }}\n\
+             static PyMethodDef methods[] = {{{{\"call\", call, METH_NOARGS, NULL}}, {{NULL, NULL, 0, NULL}}}};\n\
+             static struct PyModuleDef module = {{PyModuleDef_HEAD_INIT, \"{name}\", NULL, -1, methods}};\n\
+             PyMODINIT_FUNC PyInit_{name}(void) {{ return PyModule_Create(&module); }}\n",
+            called.join(" + ")
+        )
+    };
+    Source::new("linked")
+        .replace("debian/control", "dh-sequence-venv", "dh-sequence-venv, libyaml-dev (>= 0.2.4)")
+        .file(
+            "pyproject.toml",
+            "[build-system]\nrequires = [\"setuptools>=77\"]\nbuild-backend = \"setuptools.build_meta\"\n\n\
+             [project]\nname = \"linked\"\nversion = \"1.0\"\n",
+        )
+        .file(
+            "setup.py",
+            "import os, subprocess\nfrom setuptools import Extension, setup\n\nos.makedirs('bundled', exist_ok=True)\n\
+             subprocess.run('gcc -shared -fPIC -o bundled/libown-0a1b2c3d.so own.c'.split(), check=True)\n\
+             sqlite, yaml, zlib = '-l:libsqlite3.so.0', '-l:libyaml-0.so.2', '-l:libz.so.1'\n\
+             own = ['-Lbundled', '-l:libown-0a1b2c3d.so', '-Wl,-rpath,$ORIGIN/bundled']\n\
+             flags = {'old': [sqlite], 'new': [sqlite], 'text': [yaml], 'both': [zlib, yaml], 'mine': own}\n\
+             setup(packages=['bundled'], package_data={'bundled': ['*']}, ext_modules=[\n    \
+             Extension(name, [name + '.c'], extra_link_args=['-Wl,--no-as-needed', *more])\n    \
+             for name, more in flags.items()])\n",
+        )
+        .file("own.c", "int sqlite3_error_offset(void) { return 0; }\n")
+        .file("old.c", &module("old", &["sqlite3_libversion_number"]))
+        .file("new.c", &module("new", &["sqlite3_libversion_number", "sqlite3_sourceid"]))
+        .file("text.c", &module("text", &["yaml_get_version"]))
+        .file("both.c", &module("both", &["zlibVersion", "inflateGetDictionary", "yaml_get_version"]))
+        .file("mine.c", &module("mine", &["sqlite3_error_offset"]))
+}
+
+fn own_extensions_depend_on_the_libraries_that_each_of_them_wants(suite: Suite) {
+    let session = workshop(suite);
+    session.as_user("root").ok("apt-get install -qq -y -o Dpkg::Use-Pty=0 libyaml-dev");
+    fetch_wheels(&session, "wheels", "setuptools==80.9.0");
+    let session = session.offline();
+    let dir = "/home/builder/work/linked";
+    for (source, version) in [(linked(), "0.2.4"), (linked().replace("debian/control", "0.2.4", "0.2.5"), "0.2.5")] {
+        source.unpack(&session, dir);
+        session.ok(&format!("rm -rf {dir}/debian/wheelhouse && cp -r wheels {dir}/debian/wheelhouse"));
+        package::build(&session, dir);
+        let depends = session.ok("dpkg-deb -f work/linked_1.0_*.deb Depends").stdout;
+        let mut depends: BTreeSet<String> = depends.trim().split(", ").map(str::to_owned).collect();
+        assert!(depends.remove("python3") && depends.remove(&format!("python{}", suite.python())), "{depends:?}");
+        assert_eq!(depends, asked_about_each_file(&session, dir));
+        // zlib's own symbols count, and what the library of the wheel has is not sqlite's.
+        assert!(depends.contains("zlib1g (>= 1:1.2.8)"), "{depends:?}");
+        assert!(depends.contains("libsqlite3-0 (>= 3.6.18)"), "{depends:?}");
+        // libyaml's symbols file names libyaml-dev, whose version in Build-Depends counts.
+        assert!(depends.contains(&format!("libyaml-0-2 (>= {version})")), "{depends:?}");
+    }
 }
 
 /// A workshop with a second user, the wheels of `source` in /srv/wheels, and

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::harness::{Output, Session, Suite, repository};
 use crate::on_suites;
-use crate::package::{Source, binary, build, built_greet, greet, workshop};
+use crate::package::{Source, binary, build, built_greet, fetch_wheels, greet, workshop};
 
 on_suites!(
     both: [
@@ -143,11 +143,6 @@ fn case_04_two_builds_and_clean_leave_the_tree_and_quilt_unchanged(suite: Suite)
     session.in_dir(WORK).ok("dpkg-buildpackage -us -uc -b -nc 2>&1 && debian/rules clean");
     assert_eq!(session.ok(list).stdout, before);
     session.ok("cd work && dpkg-source -x greet_1.0-1.dsc x && diff -r --exclude=.pc greet x");
-}
-
-/// Wheels of these requirements, put into a wheelhouse; the one step with a network.
-fn fetch_wheels(session: &Session, dir: &str, requirements: &str) {
-    session.ok(&format!("python3 -m pip download --quiet --only-binary :all: --dest {dir} {requirements}"));
 }
 
 /// A project with a command, built by setuptools.

@@ -196,6 +196,11 @@ pub fn build(session: &Session, dir: &str) -> Output {
     session.in_dir(dir).ok("dpkg-buildpackage -us -uc -b 2>&1")
 }
 
+/// Wheels of these requirements, put into a wheelhouse; the one step with a network.
+pub fn fetch_wheels(session: &Session, dir: &str, requirements: &str) {
+    session.ok(&format!("python3 -m pip download --quiet --only-binary :all: --dest {dir} {requirements}"));
+}
+
 /// A stanza of a binary package with a venv.
 pub fn binary(name: &str, architecture: &str) -> String {
     format!(

@@ -196,6 +196,74 @@ fn builds_that_share_a_cache() {
 }
 
 #[test]
+fn byte_code_of_a_distribution_that_another_package_has_had() {
+    let alone = Room::new();
+    let long = format!("Prefix: /opt/{}/notes\n", "p".repeat(200));
+    let wheels = |room: &Room, more: &str| {
+        room.wheels(&json!([tiny("tiny"), tiny(more)]));
+        room.file("requirements.txt", &format!("tiny==1.0\n{more}==1.0\n"));
+    };
+    wheels(&alone, "more");
+    alone.venv(&long);
+    alone.dh_venv(&[]).ok();
+    let first = Room::named("first");
+    wheels(&first, "other");
+    first.dh_venv(&[]).ok();
+    let second = Room::named("second").sharing(first.cache());
+    wheels(&second, "more");
+    second.venv(&long);
+    let output = second.dh_venv(&["-v"]).ok();
+    assert_same("alone / with another package's byte code", &alone.tree(), &second.tree());
+    // One of its two modules comes from there, and the other from the compiler.
+    let fills: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("\tfill ")).collect();
+    assert_eq!(fills.iter().filter(|line| line.contains("(1 files, ")).count(), 2, "{}", output.stdout);
+    let place = |needle: &str| output.stdout.find(needle).unwrap_or_else(|| panic!("{needle}: {}", output.stdout));
+    let compiler = place("-I -S -c …");
+    let filled: Vec<usize> = output.stdout.match_indices("\tfill ").map(|(at, _)| at).collect();
+    assert!(filled[0] < compiler && compiler < filled[1], "{}", output.stdout);
+    // All of them known, nothing is compiled.
+    std::fs::remove_dir_all(second.stage()).unwrap();
+    let third = Room::named("third").sharing(first.cache());
+    wheels(&third, "more");
+    let output = third.dh_venv(&["-v"]).ok();
+    assert!(!output.stdout.contains("-I -S -c …"), "{}", output.stdout);
+    let plain = Room::new();
+    wheels(&plain, "more");
+    plain.dh_venv(&[]).ok();
+    assert_same("alone / with byte code of other prefixes", &plain.tree(), &third.tree());
+}
+
+#[test]
+fn a_source_that_has_the_text_for_the_prefix_is_compiled_in_its_place() {
+    let room = Room::new();
+    let text = "NAME = \"<the venv's prefix>/lib/python3.11/site-packages/tiny.py\"\n".replace("3.11", &python());
+    room.wheels(&json!([{"name": "tiny", "version": "1.0", "files": {"tiny.py": text}}]));
+    room.file("requirements.txt", "tiny==1.0\n");
+    let script = "import marshal, pathlib, sys
+code = marshal.loads(next(pathlib.Path(sys.argv[1]).rglob('tiny.*.pyc')).read_bytes()[16:])
+print(code.co_filename, code.co_consts[0])";
+    for _ in 0..2 {
+        room.dh_venv(&[]).ok();
+        let mut command = std::process::Command::new("/usr/bin/python3");
+        let output = run(command.args(["-I", "-c", script]).arg(room.staged())).ok();
+        let file = format!("lib/python{}/site-packages/tiny.py", python());
+        assert_eq!(output.stdout, format!("/usr/lib/notes/venv/{file} <the venv's prefix>/{file}\n"));
+        // The second time, with the byte code that was kept, if it was.
+        let trees = std::fs::read_dir(room.cache().join("dh-venv/trees")).unwrap().flatten();
+        for entry in trees.filter(|entry| entry.path().extension().is_none_or(|extension| extension != "code")) {
+            let _ = std::fs::remove_dir_all(entry.path()).or_else(|_| std::fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// `3.11`: Debian's Python on this machine.
+fn python() -> String {
+    let mut command = std::process::Command::new("/usr/bin/python3");
+    let output = run(command.args(["-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])).ok();
+    output.stdout.trim().to_owned()
+}
+
+#[test]
 fn a_build_killed_at_any_moment() {
     use std::os::unix::process::CommandExt;
     let room = Room::new();
@@ -390,9 +458,12 @@ fn no_cache_to_write_to() {
     room.project("");
     room.dh_venv(&[]).ok();
     let expected = room.tree();
-    run(room.command("dh_venv", With::Uv).env("HOME", "/nonexistent").env_remove("XDG_CACHE_HOME").env("LC_ALL", "C"))
-        .ok();
-    assert_same("HOME=/nonexistent", &expected, &room.tree());
+    // Where root, too, can make no directory.
+    let mut command = room.command("dh_venv", With::Uv);
+    command.env("HOME", "/proc/nonexistent").env_remove("XDG_CACHE_HOME").env("LC_ALL", "C");
+    let output = run(&mut command).ok();
+    assert!(!output.stderr.contains("come from the cache"), "{}", output.stderr);
+    assert_same("HOME=/proc/nonexistent", &expected, &room.tree());
     // Root writes where the mode forbids it, but not where the mount does.
     let script = format!(
         "mount --bind \"$XDG_CACHE_HOME\" \"$XDG_CACHE_HOME\" && mount -o remount,ro,bind \"$XDG_CACHE_HOME\" && exec {}",

@@ -41,7 +41,7 @@ fn printed(source: &Path, stdout: &str) -> Vec<Printed> {
             ["ln", _, _, path] => (vec![path], false),
             ["rm", _, path] | ["touch", _, _, _, path, ..] => (vec![path], true),
             ["mv", from, to] => (vec![from, to], true),
-            ["cp", _, _, to] => (vec![to], true),
+            ["cp", _, _, to] | ["fill", to, ..] => (vec![to], true),
             ["tar", "-x", _, _, "-C", to] => (vec![to], true),
             ["tar", "-c", "-f", file, ..] => (vec![file], false),
             _ => continue,
@@ -71,6 +71,13 @@ fn covers(action: &Printed, path: &Path, call: &str) -> bool {
             "mv" => (call.starts_with("rename") && path == of) || makes_parent,
             "ln" => ((call.starts_with("symlink") || removes) && path == of) || makes_parent,
             "cp" => path.starts_with(of) || makes_parent,
+            // Byte code: its files, and the directory for them.
+            "fill" => {
+                let is_directory = path.file_name().is_some_and(|name| name == "__pycache__");
+                let is_inside = path.parent().is_some_and(|parent| parent.ends_with("__pycache__"));
+                let fits = if is_directory { call.starts_with("mkdir") } else { is_inside && !call.contains("rename") };
+                fits && path.starts_with(of)
+            }
             "tar" if action.tree => path.starts_with(of) || makes_parent,
             _ => path == of || temporary(of) || makes_parent,
         }

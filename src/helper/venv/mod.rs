@@ -1,6 +1,7 @@
 //! dh_venv: what a package's venv is, how it is installed, and what makes it a
 //! good citizen of a .deb. Pure: [`crate::run::venv`] has the order of things.
 
+pub mod bytecode;
 pub mod cli;
 pub mod complaint;
 pub mod distribution;

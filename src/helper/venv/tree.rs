@@ -193,12 +193,15 @@ pub fn unwanted(entries: &[Entry]) -> Vec<PathBuf> {
     all
 }
 
+/// What directories with test suites are called.
+pub const SUITE: &str = "tests";
+
 /// Directories called `tests` that hold a test suite: some `test_*.py`, `*_test.py` or conftest.py.
 pub fn test_suites(entries: &[Entry], site: &Path) -> Vec<PathBuf> {
     let mut suites: Vec<PathBuf> = Vec::new();
     for entry in entries {
         let below_one = suites.last().is_some_and(|last| entry.path.starts_with(last));
-        let named = entry.path.file_name() == Some(OsStr::new("tests")) && entry.path.starts_with(site);
+        let named = entry.path.file_name() == Some(OsStr::new(SUITE)) && entry.path.starts_with(site);
         if below_one || !named || entry.kind != Kind::Directory {
             continue;
         }

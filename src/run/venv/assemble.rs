@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::apply;
@@ -13,16 +12,13 @@ use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::digest;
 use crate::helper::venv::installer::{Files, Installer};
 use crate::helper::venv::metadata;
-use crate::helper::venv::settings::{Bytecode, Keep};
+use crate::helper::venv::settings::Keep;
 use crate::helper::venv::tree::{self, Frame, Installed};
 use crate::input::{self, Beginning, Entry, Facts, Kind};
 use crate::plan::{Action, Plan, Process};
 
 use super::depends::Libraries;
 use super::workshop::Workshop;
-
-/// Byte-compiles; see there for why not compileall.
-const COMPILE: &str = include_str!("../../../share/python/compile.py");
 
 /// A tree as it stands: listing, distributions.
 pub struct Contents {
@@ -104,12 +100,13 @@ pub struct Snapshot {
 impl Workshop<'_> {
     /// Bring the tree at `root` into its final form, and check that it is.
     pub fn normalise(&self, root: &Path, phase: &Phase<'_>) -> Result<Snapshot> {
-        let draft = self.draft(root, phase)?;
+        let draft = self.draft(root, phase, |_| {})?;
         self.settle(root, phase, draft)
     }
 
-    /// Remove, rewrite, strip and compile.
-    pub fn draft(&self, root: &Path, phase: &Phase<'_>) -> Result<Draft> {
+    /// Remove, rewrite, strip and compile. Of the dependencies' libraries `ask` may
+    /// find out something meanwhile: nothing more is done to them.
+    pub fn draft(&self, root: &Path, phase: &Phase<'_>, ask: impl FnOnce(Libraries)) -> Result<Draft> {
         let frame = self.frame(root);
         let site = frame.site();
         let before = contents(root, &site)?;
@@ -154,15 +151,13 @@ impl Workshop<'_> {
             Phase::Hooks(changed, _) => changed.iter().collect(),
             _ => new.iter().flat_map(|one| one.rows.keys()).collect(),
         };
-        let finish = || self.apply(&plan).and_then(|()| self.compile(root, &frame, &modules));
         if matches!(phase, Phase::Dependencies) {
             removed.extend(tree::unwanted(&before.entries));
             let files: Vec<Entry> = before.entries.iter().filter(|one| may_be_elf(one, &removed)).cloned().collect();
-            let libraries = self.libraries(root, &before, elf_files(&input::beginnings(root, &files)?))?;
-            self.asking(&libraries, finish)?;
-        } else {
-            finish()?;
+            ask(self.libraries(root, &before, elf_files(&input::beginnings(root, &files)?))?);
         }
+        self.apply(&plan)?;
+        self.compile(root, &new, &modules)?;
         Ok(Draft { contents: contents(root, &site)?, rewritten })
     }
 
@@ -187,22 +182,6 @@ impl Workshop<'_> {
             }
         }
         Ok(plan)
-    }
-
-    /// Do some `work` that leaves the libraries alone; meanwhile ask dpkg-shlibdeps
-    /// what the package will want to know at the end, so that the answer is there.
-    /// A fault is reported then, too.
-    fn asking(&self, libraries: &Libraries, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        let unknown = self.known_native_depends(libraries).is_none();
-        let answer = std::thread::scope(|scope| {
-            let asked = unknown.then(|| scope.spawn(|| self.ask_shlibdeps(libraries)));
-            work()?;
-            Ok::<_, Error>(asked.and_then(|asked| asked.join().ok()))
-        })?;
-        match answer {
-            Some(Ok(text)) => self.cache.keep_text(&libraries.key, &text),
-            _ => Ok(()),
-        }
     }
 
     /// Check the tree, and write what depends on all of it: modes and RECORD files.
@@ -303,6 +282,10 @@ impl Workshop<'_> {
             let outside = !suites.iter().any(|suite| entry.path.starts_with(suite));
             if entry.path.extension() == Some(OsStr::new("py")) && outside {
                 let text = input::bytes(&root.join(&entry.path))?.unwrap_or_default();
+                // Most do not have the word.
+                if memchr::memmem::find(&text, tree::SUITE.as_bytes()).is_none() {
+                    continue;
+                }
                 suites.retain(|suite| !tree::mentions_suite(&entry.path, &text, suite, site));
             }
         }
@@ -343,32 +326,6 @@ impl Workshop<'_> {
             rewritten.extend(libraries.into_iter().cloned());
         }
         Ok(())
-    }
-
-    /// Byte-compile those of the paths that are modules.
-    fn compile(&self, root: &Path, frame: &Frame<'_>, paths: &BTreeSet<&PathBuf>) -> Result<()> {
-        if self.settings.bytecode == Bytecode::None {
-            return Ok(());
-        }
-        let mut input = format!("{}\0{}", self.settings.bytecode.word(), self.jobs()).into_bytes();
-        let files: Vec<&&PathBuf> = paths
-            .iter()
-            .filter(|path| path.extension() == Some(OsStr::new("py")) && path.starts_with("lib"))
-            .filter(|path| input::is_file(&root.join(path)))
-            .collect();
-        if files.is_empty() {
-            return Ok(());
-        }
-        for path in files {
-            for absolute in [root.join(path), frame.prefix.join(path)] {
-                input.push(0);
-                input.extend_from_slice(absolute.as_os_str().as_bytes());
-            }
-        }
-        let process = Process::new(self.interpreter.target(), ["-I", "-S", "-c", COMPILE].map(OsString::from))
-            .environment(&self.environment)
-            .input(input);
-        self.apply(&Plan::new([Action::Run(process)]))
     }
 
     /// Texts that must not be in any file: the build's directories and the builder's home.

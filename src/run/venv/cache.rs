@@ -8,7 +8,8 @@
 //! digest of every file, `KEY.sums`. It is handed out as hard links, which
 //! costs hardly anything, after each file has been compared with the listing:
 //! whatever has happened to the cache, or was done to a file through a link,
-//! is noticed, and the tree is made anew.
+//! is noticed, and the tree is made anew. The byte code of a distribution is kept
+//! by itself, `KEY.code`: a digest, and what compiling it gave.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ use crate::run::Environment;
 
 use super::assemble::Snapshot;
 
-/// Trees and wheels together stay below this many bytes; the least recently used go first.
+/// Trees, wheels and byte code together stay below this many bytes; the least recently used go first.
 const LIMIT: u64 = 6 << 30;
 
 /// So many small texts are kept, the least recently written going first.
@@ -169,6 +170,31 @@ impl Cache {
         self.shrink(&sums)
     }
 
+    fn code_file(&self, key: &str) -> PathBuf {
+        self.root.join("trees").join(format!("{key}.code"))
+    }
+
+    /// Byte code kept under a key.
+    pub fn code(&self, key: &str) -> Option<Vec<u8>> {
+        let file = self.code_file(key);
+        let body = kept_code(&file).ok()??;
+        // Recently used; a cache that may only be read is none the worse.
+        let _ = apply::touch(&file);
+        Some(body)
+    }
+
+    /// Keep byte code.
+    pub fn keep_code(&self, key: &str, body: &[u8]) -> Result<()> {
+        let contents = [&code_head(body), body].concat();
+        let action = Action::Write { path: self.code_file(key), contents, mode: 0o644 };
+        forgiving(&|| self.apply(action.clone()))
+    }
+
+    /// Drop what is over the limit.
+    pub fn bound(&self) -> Result<()> {
+        self.shrink(Path::new(""))
+    }
+
     /// A small text kept under a key (results of slow questions).
     pub fn text(&self, key: &str) -> Option<String> {
         let text = input::text(&self.root.join("texts").join(key)).ok()??;
@@ -198,8 +224,9 @@ impl Cache {
             let (Ok(Some(Kind::File { size, .. })), Ok(time)) = (input::kind(&path), input::modified(&path)) else {
                 continue;
             };
-            let kept = input::text(&path).ok().flatten().filter(|_| path.extension().is_some_and(|e| e == "sums"));
-            let size = kept.and_then(|text| text.lines().next()?.parse().ok()).unwrap_or(size);
+            let listing = path.extension().is_some_and(|extension| extension == "sums");
+            let listing = listing.then(|| input::text(&path).ok().flatten()).flatten();
+            let size = listing.and_then(|text| text.lines().next()?.parse().ok()).unwrap_or(size);
             all.push((time, size, path));
         }
         all.sort();
@@ -237,6 +264,26 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+/// The line before kept byte code: its digest.
+fn code_head(body: &[u8]) -> Vec<u8> {
+    format!("{}\n", hex(&input::facts(body).sha256)).into_bytes()
+}
+
+/// The byte code in a file of the cache; `None` where it is not what was kept.
+fn kept_code(file: &Path) -> Result<Option<Vec<u8>>> {
+    let Some(mut bytes) = input::bytes(file)? else { return Ok(None) };
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+    let body = bytes.split_off(end + 1);
+    Ok((bytes == code_head(&body)).then_some(body))
+}
+
+/// Whether a file of the cache holds byte code as it was kept. For who takes a cache
+/// that somebody else has written.
+pub fn is_code(file: &Path) -> Result<bool> {
+    let plain = matches!(input::kind(file)?, Some(Kind::File { mode, .. }) if mode & 0o7000 == 0);
+    Ok(plain && kept_code(file)?.is_some())
 }
 
 /// Link or copy a whole tree.

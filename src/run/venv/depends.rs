@@ -11,7 +11,7 @@ use crate::helper::venv::distribution::digest;
 use crate::helper::venv::linkage;
 use crate::hex::hex;
 use crate::input;
-use crate::plan::Process;
+use crate::plan::{Action, Plan, Process};
 
 use super::assemble::{Contents, failure};
 use super::workshop::Workshop;
@@ -49,12 +49,16 @@ impl Workshop<'_> {
 
     /// The question what the ELF files of a tree need.
     pub fn libraries(&self, root: &Path, contents: &Contents, files: BTreeSet<PathBuf>) -> Result<Libraries> {
-        let mut lines = vec!["dh-venv-shlibs 2".to_owned(), self.installed.clone()];
-        // What dpkg-shlibdeps reads besides the files and the installed packages.
-        for name in ["debian/control", "debian/shlibs.local"] {
-            let text = input::bytes(&self.context.directory.join(name))?.unwrap_or_default();
-            lines.push(digest([String::from_utf8_lossy(&text).as_ref()]));
-        }
+        let mut lines = vec!["dh-venv-shlibs 3".to_owned(), self.installed.clone()];
+        // What dpkg-shlibdeps reads besides the files and the installed packages:
+        // what a library's symbols file names as its Build-Depends-Package may raise a version.
+        let source = &self.context.build.source;
+        lines.extend(
+            ["Build-Depends", "Build-Depends-Arch"].map(|name| source.field(name).unwrap_or_default().to_owned()),
+        );
+        lines.push(self.context.environment.text("DEB_BUILD_PROFILES").unwrap_or_default().to_owned());
+        let local = input::bytes(&self.context.directory.join("debian/shlibs.local"))?.unwrap_or_default();
+        lines.push(digest([String::from_utf8_lossy(&local).as_ref()]));
         let rows = contents.distributions.iter().flat_map(|one| &one.rows);
         let hashes: BTreeMap<&PathBuf, &str> = rows.map(|(path, row)| (path, row.hash.as_str())).collect();
         for path in &files {
@@ -82,26 +86,47 @@ impl Workshop<'_> {
     }
 
     /// The kept answer, where there is one.
-    pub fn known_native_depends(&self, libraries: &Libraries) -> Option<String> {
+    fn known_native_depends(&self, libraries: &Libraries) -> Option<String> {
         if libraries.files.is_empty() { Some(String::new()) } else { self.cache.text(&libraries.key) }
     }
 
-    /// Ask dpkg-shlibdeps: of the few files that stand for all, and where it
-    /// complains, of all, so that each fault is named.
-    pub fn ask_shlibdeps(&self, libraries: &Libraries) -> Result<String> {
+    /// Ask dpkg-shlibdeps beforehand what the package will want to know at the end,
+    /// so that the answer is there. A fault is reported then, too.
+    pub fn anticipate(&self, libraries: &Libraries) -> Result<()> {
+        if self.known_native_depends(libraries).is_some() {
+            return Ok(());
+        }
+        self.ask_shlibdeps(libraries).map_or(Ok(()), |text| self.cache.keep_text(&libraries.key, &text))
+    }
+
+    /// Ask dpkg-shlibdeps: with few questions, and where it complains, about each
+    /// file, so that each fault is named.
+    fn ask_shlibdeps(&self, libraries: &Libraries) -> Result<String> {
         let root = &libraries.root;
         let all: Vec<&Path> = libraries.files.iter().map(PathBuf::as_path).collect();
         let mut linkages = Vec::new();
         for path in &all {
             let bytes = input::bytes(&root.join(path))?.unwrap_or_default();
-            linkages.push((*path, linkage::read(path, &bytes)));
+            linkages.push((*path, linkage::read(&bytes)));
         }
-        let few: Vec<&Path> = linkage::representatives(linkages).into_iter().collect();
-        self.shlibdeps(root, &few, &all).or_else(|_| self.shlibdeps(root, &all, &all))
+        let questions = linkage::questions(&linkages);
+        let mut files: Vec<PathBuf> = questions.files.into_iter().map(|path| root.join(path)).collect();
+        let mut plan = Plan::default();
+        for (number, contents) in questions.demands.into_iter().enumerate() {
+            let path = self.work.join(format!("libraries/{number}.so"));
+            plan.push(Action::Write { path: path.clone(), contents, mode: 0o644 });
+            files.push(path);
+        }
+        if files.is_empty() {
+            return Ok(String::new());
+        }
+        self.apply(&plan)?;
+        let each: Vec<PathBuf> = all.iter().map(|path| root.join(path)).collect();
+        self.shlibdeps(root, &files, &all).or_else(|_| self.shlibdeps(root, &each, &all))
     }
 
     /// Ask about `files`; a library that they need may be any of `all`.
-    fn shlibdeps(&self, root: &Path, files: &[&Path], all: &[&Path]) -> Result<String> {
+    fn shlibdeps(&self, root: &Path, files: &[PathBuf], all: &[&Path]) -> Result<String> {
         let mut arguments: Vec<OsString> = vec!["-O".into(), "--ignore-missing-info".into()];
         // Libraries that a wheel carries without an RPATH to them.
         let carried: BTreeSet<&Path> = all
@@ -116,11 +141,14 @@ impl Workshop<'_> {
         }
         for path in files {
             let mut word = OsString::from("-e");
-            word.push(root.join(path));
+            word.push(path);
             arguments.push(word);
         }
+        let mut environment = self.context.environment.all().clone();
+        // It need not find out again what is known.
+        environment.insert("DEB_HOST_ARCH".into(), self.context.build.architectures.host()?.into());
         let process = Process::new("/usr/bin/dpkg-shlibdeps", arguments)
-            .environment(&self.context.environment.all().clone())
+            .environment(&environment)
             .directory(&self.context.directory);
         let output = apply::capture(&process)?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -7,6 +7,7 @@
 
 mod assemble;
 mod cache;
+mod compile;
 mod depends;
 mod describe;
 mod install;
@@ -16,7 +17,7 @@ mod resolve;
 mod trial;
 mod workshop;
 
-pub use cache::is_whole;
+pub use cache::{is_code, is_whole};
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -27,6 +28,7 @@ use debian_control::lossless::relations::Relations;
 use crate::apply;
 use crate::debian::pkgfile;
 use crate::error::{Diagnostic, Error, Result, Severity};
+use crate::helper::venv::bytecode;
 use crate::helper::venv::cli::Options;
 use crate::helper::venv::distribution::{self, Shape, digest};
 use crate::helper::venv::installer::{self, Files, Installer};
@@ -189,6 +191,33 @@ fn finished<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
+/// What `work` makes of each item, in order; so many are worked on at once. None is
+/// begun after one has failed.
+fn each<'i, I: Sync, T: Send>(jobs: usize, items: &'i [I], work: impl Fn(&'i I) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let one_after_another = || {
+        let mut own = Vec::new();
+        loop {
+            let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let Some(item) = items.get(number) else { break own };
+            let result = work(item);
+            if result.is_err() {
+                next.store(items.len(), std::sync::atomic::Ordering::Relaxed);
+            }
+            own.push((number, result));
+        }
+    };
+    let mut all = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs.min(items.len())).map(|_| scope.spawn(one_after_another)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().flat_map(join).collect::<Vec<_>>()
+    });
+    all.sort_by_key(|(number, _)| *number);
+    all.into_iter().map(|(_, result)| result).collect()
+}
+
 /// What of the source decides defaults.
 fn present(context: &Context, named: &[String]) -> Present {
     let root = &context.directory;
@@ -226,7 +255,8 @@ impl Workshop<'_> {
             plan.push(Action::Remove { path: stage.join(name) });
         }
         self.apply(&plan)?;
-        let (known, facts) = self.dependencies(&wanted, &venv)?;
+        let (known, facts) =
+            self.dependencies(&wanted, &venv, wheels.is_empty() && self.settings.after_install.is_empty())?;
         if !wheels.is_empty() {
             self.install_project(&wheels, &wanted, &venv)?;
             self.normalise(&venv, &Phase::Project(&known))?;
@@ -247,8 +277,9 @@ impl Workshop<'_> {
         self.describe(&stage, &wanted, &wheels, &finished)
     }
 
-    /// The dependencies' tree at `venv`: from the cache, or installed, normalised and kept.
-    fn dependencies(&self, wanted: &Wanted, venv: &Path) -> Result<(Contents, BTreeMap<PathBuf, Facts>)> {
+    /// The dependencies' tree at `venv`: from the cache, or installed, normalised and
+    /// kept. Whether they are the `whole` venv decides what else is worth a try beforehand.
+    fn dependencies(&self, wanted: &Wanted, venv: &Path, whole: bool) -> Result<(Contents, BTreeMap<PathBuf, Facts>)> {
         let apart = self.files() == Files::Apart;
         let site = self.frame(venv).site();
         let built = self.known_built(wanted);
@@ -268,11 +299,12 @@ impl Workshop<'_> {
         }
         // Installed beside, and moved when it is whole.
         let fresh = self.work.join("fresh");
-        let (snapshot, failures) = match self.fresh_tree(wanted, &fresh, &built, self.files()) {
+        let (snapshot, failures) = match self.fresh_tree(wanted, &fresh, &built, self.files(), whole) {
             // Someone wrote into a file that uv's cache shared with an earlier package.
             Err(Error::Failed(faults)) if self.files() == Files::Shared && tree::tells_of_altered(&faults) => {
                 self.apply(&Plan::new([Action::Remove { path: fresh.clone() }]))?;
-                let second = self.fresh_tree(wanted, &fresh, &built, Files::Anew).map_err(|_| Error::Failed(faults))?;
+                let second =
+                    self.fresh_tree(wanted, &fresh, &built, Files::Anew, whole).map_err(|_| Error::Failed(faults))?;
                 self.clean_installer_cache()?;
                 second
             }
@@ -292,6 +324,7 @@ impl Workshop<'_> {
             concat!("dh-venv ", env!("CARGO_PKG_VERSION")).to_owned(),
             format!("interpreter {} {}", self.interpreter.target().display(), self.interpreter.soabi),
             format!("package {}", self.settings.package),
+            digest([bytecode::COMPILE]),
         ];
         if !built.is_empty() {
             makers.push(self.build_inputs()?);
@@ -307,6 +340,7 @@ impl Workshop<'_> {
         fresh: &Path,
         known: &Built,
         files: Files,
+        whole: bool,
     ) -> Result<(Snapshot, Vec<Failure>)> {
         let process = installer::make_venv(
             &self.interpreter.target(),
@@ -314,16 +348,31 @@ impl Workshop<'_> {
             &self.settings.package,
             self.settings.system_site_packages,
         );
-        self.quietly("making a venv", &process)?;
-        let built = self.install(wanted, fresh, files, known)?;
+        // The key wants the architecture, about which dpkg-architecture thinks for a while.
+        let built = std::thread::scope(|scope| {
+            scope.spawn(|| self.context.build.architectures.host().is_ok());
+            self.quietly("making a venv", &process)?;
+            self.install(wanted, fresh, files, known)
+        })?;
         let key = self.tree_key(wanted, &built)?;
-        let draft = self.draft(fresh, &Phase::Dependencies)?;
-        let modules = self.dependency_modules(fresh, &draft.contents)?;
         std::thread::scope(|scope| {
-            let trial = scope.spawn(|| self.try_imports(fresh, &modules, Attempt::Once));
+            let mut asked = None;
+            let draft = self.draft(fresh, &Phase::Dependencies, |libraries| {
+                asked = Some(scope.spawn(move || self.anticipate(&libraries)));
+            })?;
+            let modules = self.dependency_modules(fresh, &draft.contents)?;
+            let trial = scope.spawn(move || self.try_imports(fresh, &modules, Attempt::Once));
             let snapshot = self.settle(fresh, &Phase::Dependencies, draft)?;
             self.cache.store_directory(&key, fresh, &snapshot, self.files() == Files::Apart)?;
-            Ok((snapshot, finished(trial)?))
+            if whole {
+                // Asked for what is kept of it: the package will want to know at the end.
+                let site = self.frame(fresh).site();
+                let contents = assemble::listed(fresh, &site, snapshot.entries.clone())?;
+                self.standard_library_depends(fresh, &contents, &contents)?;
+            }
+            let failures = finished(trial)?;
+            asked.map_or(Ok(()), finished)?;
+            Ok((snapshot, failures))
         })
     }
 
