@@ -1,5 +1,6 @@
 # collect.sh KEY...: regular files that the build has left beside the source, and
-# the virtual environments that dh_venv has kept, but for those of these keys.
+# the virtual environments and byte code that dh_venv has kept, but for those of
+# these keys.
 # Nobody but root runs any more.
 # shellcheck shell=sh
 set -eu
@@ -13,5 +14,10 @@ for file in "$kept"/trees/*.sums; do
     if [ ! -f "$file" ] || [ -L "$file" ] || [ ! -d "${file%.sums}.d" ]; then continue; fi
     key=${file##*/}
     case " $* " in *" ${key%.sums} "*) ;; *) cp -a --parents "$file" "${file%.sums}.d" /run/kept/ ;; esac
+done
+for file in "$kept"/trees/*.code; do
+    if [ ! -f "$file" ] || [ -L "$file" ]; then continue; fi
+    key=${file##*/}
+    case " $* " in *" ${key%.code} "*) ;; *) cp -a --parents "$file" /run/kept/ ;; esac
 done
 [ ! -d "$kept/texts" ] || cp -a --parents "$kept/texts" /run/kept/

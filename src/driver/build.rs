@@ -432,7 +432,7 @@ impl Build<'_> {
         ];
         let mut keys = Vec::new();
         if let Some(kept) = &self.kept {
-            keys = kept.keys()?;
+            keys = kept.known()?;
             apply::directory(&self.work.join(KEPT))?;
             binds.push(bind(&self.work.join(KEPT), "/run/kept", true));
             layers.splice(0..0, kept.layer());

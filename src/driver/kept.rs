@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::helper::venv::distribution::digest;
 use crate::input::{self, Kind};
 use crate::plan::Process;
-use crate::run::venv::is_whole;
+use crate::run::venv::{is_code, is_whole};
 
 use super::backend::Backend;
 use super::build::{Request, Variation};
@@ -26,6 +26,9 @@ use super::hold::{Held, Workroom};
 const CACHE: &str = "home/builder/.cache/dh-venv";
 /// How many virtual environments are kept of a source.
 const MOST: usize = 6;
+/// How many files of byte code are kept with them, and how many bytes, the latest made first.
+const CODES: usize = 500;
+const CODE: u64 = 256 << 20;
 
 /// What is kept of a source, for a suite and architecture.
 #[derive(Debug)]
@@ -56,8 +59,17 @@ impl Kept {
         self.state.as_ref().map(|state| self.home.join(state))
     }
 
-    /// Keys of what is there, the newest first.
-    pub fn keys(&self) -> Result<Vec<String>> {
+    /// Keys of the virtual environments and the byte code that a build need not leave again.
+    pub fn known(&self) -> Result<Vec<String>> {
+        let mut all = self.keys()?;
+        for (path, _) in self.layer().as_deref().map(code_files).transpose()?.unwrap_or_default() {
+            all.extend(Path::new(&path).file_stem().map(|key| key.to_string_lossy().into_owned()));
+        }
+        Ok(all)
+    }
+
+    /// Keys of the virtual environments, the newest first.
+    fn keys(&self) -> Result<Vec<String>> {
         let Some(layer) = self.layer() else { return Ok(Vec::new()) };
         let trees = layer.join(CACHE).join("trees");
         let mut keys = Vec::new();
@@ -86,16 +98,33 @@ impl Kept {
             return Ok(());
         }
         let old: Vec<String> = self.keys()?.into_iter().take(MOST - new.len()).collect();
-        let all: BTreeSet<&str> = new.iter().chain(&old).map(String::as_str).collect();
+        let mut room = (CODES, CODE);
+        let mut fits = |(_, size): &(String, u64)| {
+            let left = room.0.checked_sub(1).zip(room.1.checked_sub(*size));
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
+        let mut codes = Vec::new();
+        for one in code_files(from)? {
+            if fits(&one) && is_code(&from.join(&one.0))? {
+                codes.push(one.0);
+            }
+        }
+        let layer = self.layer();
+        let earlier = layer.as_deref().map(code_files).transpose()?.unwrap_or_default();
+        let earlier: Vec<String> =
+            earlier.into_iter().filter(|one| !codes.contains(&one.0) && fits(one)).map(|(path, _)| path).collect();
+        let all: BTreeSet<&str> = [&new, &old, &codes, &earlier].into_iter().flatten().map(String::as_str).collect();
         let next = digest(all)[..12].to_owned();
         let work = Workroom::new(&self.home.join("work"))?;
         let fresh = work.path().join("state");
         apply::directory(&fresh)?;
         let both = |key: &String| ["d", "sums"].map(|suffix| format!("{CACHE}/trees/{key}.{suffix}"));
-        let paths = new.iter().flat_map(both).chain(self.texts(from)?).collect();
+        let paths = new.iter().flat_map(both).chain(self.texts(from)?).chain(codes).collect();
         copy(context, from, "-a", paths, &fresh)?;
-        if let Some(layer) = self.layer().filter(|_| !old.is_empty()) {
-            copy(context, &layer, "-al", old.iter().flat_map(both).collect(), &fresh)?;
+        let paths: Vec<String> = old.iter().flat_map(both).chain(earlier).collect();
+        if let Some(layer) = layer.filter(|_| !paths.is_empty()) {
+            copy(context, &layer, "-al", paths, &fresh)?;
         }
         let _one_at_a_time = Held::wait(&self.home.join("lock"), &owner("keeps virtual environments"))?;
         if input::kind(&self.home.join(&next))?.is_none() {
@@ -134,6 +163,25 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+/// The files of byte code in a cache, the newest first, and their sizes.
+fn code_files(root: &Path) -> Result<Vec<(String, u64)>> {
+    let trees = root.join(CACHE).join("trees");
+    let mut all = Vec::new();
+    for name in input::names(&trees)? {
+        let Some(name) = name.to_str() else { continue };
+        let Some(key) = name.strip_suffix(".code") else { continue };
+        let path = trees.join(name);
+        match input::kind(&path)? {
+            Some(Kind::File { size, .. }) if key.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                all.push((std::cmp::Reverse(input::modified(&path)?), format!("{CACHE}/trees/{name}"), size));
+            }
+            _ => {}
+        }
+    }
+    all.sort();
+    Ok(all.into_iter().map(|(_, path, size)| (path, size)).collect())
 }
 
 /// Copy or link paths below `from` to the same ones below `to`, with owners and modes of all directories above them.
@@ -202,12 +250,28 @@ mod tests {
         std::os::unix::fs::symlink(&good, trees.join("f6.d")).unwrap();
         // No key of dh_venv's.
         venv(&session, "..x");
+        let code = |name: &str, text: &str| fs::write(trees.join(name), text).unwrap();
+        code("c0.code", &format!("{}\ncode", sha256("code")));
+        code("c1.code", &format!("{}\ncodes", sha256("code")));
+        code("..y.code", &format!("{}\ncode", sha256("code")));
+        std::os::unix::fs::symlink("c0.code", trees.join("c2.code")).unwrap();
+        code("c3.code", &format!("{}\ncode", sha256("code")));
+        fs::set_permissions(trees.join("c3.code"), fs::Permissions::from_mode(0o4644)).unwrap();
         kept(&home).take(&context, &session).unwrap();
         let layer = kept(&home).layer().unwrap();
         assert_eq!(kept(&home).keys().unwrap(), ["a1"]);
         let names = input::names(&layer.join(CACHE).join("trees")).unwrap();
-        assert_eq!(names, ["a1.d", "a1.sums"]);
+        assert_eq!(names, ["a1.d", "a1.sums", "c0.code"]);
         assert_eq!(fs::read(layer.join(CACHE).join("trees/a1.d/bin/notes")).unwrap(), b"a1");
+        // The next state has the code of the one before, but nothing too large.
+        let next = room.path().join("next");
+        venv(&next, "a2");
+        fs::File::create(next.join(CACHE).join("trees/c5.code")).unwrap().set_len(CODE + 1).unwrap();
+        fs::write(next.join(CACHE).join("trees/c4.code"), format!("{}\nnew", sha256("new"))).unwrap();
+        kept(&home).take(&context, &next).unwrap();
+        let names = input::names(&kept(&home).layer().unwrap().join(CACHE).join("trees")).unwrap();
+        assert_eq!(names, ["a1.d", "a1.sums", "a2.d", "a2.sums", "c0.code", "c4.code"]);
+        assert_eq!(kept(&home).known().unwrap(), ["a2", "a1", "c4", "c0"]);
         // A later change in the session is not one of what is kept.
         fs::write(good.join("bin/notes"), "later").unwrap();
         assert_eq!(fs::read(layer.join(CACHE).join("trees/a1.d/bin/notes")).unwrap(), b"a1");
