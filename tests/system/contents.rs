@@ -48,6 +48,9 @@ fn case_08_native_wheels_build_import_and_depend_exactly(suite: Suite) {
     let mut each = asked_about_each_file(&built.session, &built.dir);
     each.extend(["python3".to_owned(), python.clone()]);
     assert_eq!(depends.iter().map(|item| (*item).to_owned()).collect::<BTreeSet<_>>(), each);
+    // With this suite's Python, too, byte code can be moved: it is kept of each of the seven.
+    let kept = built.session.ok("ls \"${XDG_CACHE_HOME:-$HOME/.cache}\"/dh-venv/trees/*.code").stdout;
+    assert_eq!(kept.lines().count(), 7, "{kept}");
     let control = built.session.ok(&format!("rm -rf control && dpkg-deb -e {} control && ls control", built.inside()));
     assert_eq!(control.stdout, "control\nmd5sums\n", "no shlibs file, no trigger, no script");
 
