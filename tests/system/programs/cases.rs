@@ -249,6 +249,21 @@ fn case_11_programs_move_between_the_backends(suite: Suite) {
     system.ok("test $(running web) = 1 && test $(running worker) = 3");
 }
 
+/// That so many processes of each run; where not, what does and what the managers say.
+#[track_caller]
+fn assert_running(system: &Booted, worker: usize, web: usize) {
+    let count = |program: &str| system.ok(&format!("running {program}")).stdout.trim().to_owned();
+    let found = (count("worker"), count("web"));
+    if found != (worker.to_string(), web.to_string()) {
+        let state = system.run(
+            "for process in /proc/[0-9]*; do echo \"$process $(tr '\\0' ' ' <$process/cmdline)\"; done
+             supervisorctl status; systemctl list-units --no-pager 'beacon*'
+             journalctl --no-pager -n 60",
+        );
+        panic!("{worker} and {web} processes expected, {found:?} found\n{}", state.dump());
+    }
+}
+
 fn case_11_what_is_stopped_or_disabled_stays_so_on_the_other_side(suite: Suite) {
     let system = booted(suite, &["split", "units", "fragment", "three", "pair"]);
     let install = |version: &str| system.ok(&format!("dpkg -i /var/tmp/{version}.deb <&- 2>&1")).stdout;
@@ -256,27 +271,32 @@ fn case_11_what_is_stopped_or_disabled_stays_so_on_the_other_side(suite: Suite) 
     // From supervisord to systemd and back, disabled; the other program goes on.
     system.ok("appctl service disable beacon worker");
     install("units");
-    system.ok("test $(running worker) = 0 && test $(running web) = 1 && ! systemctl is-enabled beacon-worker");
+    assert_running(&system, 0, 1);
+    system.ok("! systemctl is-enabled beacon-worker");
     system.ok("! test -e /etc/beacon/supervisord-disabled.conf");
     install("units");
-    system.ok("test $(running worker) = 0 && ! systemctl is-enabled beacon-worker");
+    assert_running(&system, 0, 1);
+    system.ok("! systemctl is-enabled beacon-worker");
     install("fragment");
-    system.ok("test $(running worker) = 0 && test $(running web) = 1");
+    assert_running(&system, 0, 1);
     system.ok("grep -A1 'program:beacon_worker' /etc/supervisor/conf.d/*.disabled.conf | grep 'autostart = false'");
     system.ok("systemctl restart supervisor");
     system.until(LIMIT, "supervisorctl status beacon:web | grep RUNNING");
-    system.ok("test $(running worker) = 0");
+    assert_running(&system, 0, 1);
     assert_eq!(starts(&system, "worker"), 1);
     // Enabled again, and stopped: in both directions, and with other processes.
     system
         .ok("appctl service enable beacon && appctl service start beacon worker && appctl service stop beacon worker");
     install("units");
-    system.ok("systemctl is-enabled beacon-worker && test $(running worker) = 0 && test $(running web) = 1");
+    system.ok("systemctl is-enabled beacon-worker");
+    assert_running(&system, 0, 1);
     install("three");
-    system.ok("test $(running worker) = 0 && test $(running web) = 1 && appctl service start beacon worker");
-    system.ok("test $(running worker) = 3 && appctl service stop beacon worker");
+    assert_running(&system, 0, 1);
+    system.ok("appctl service start beacon worker");
+    assert_running(&system, 3, 1);
+    system.ok("appctl service stop beacon worker");
     install("fragment");
-    system.ok("test $(running worker) = 0 && test $(running web) = 1");
+    assert_running(&system, 0, 1);
     // One under systemd becomes two with a socket: neither is enabled nor started.
     install("units");
     system.ok("appctl service disable beacon web");
