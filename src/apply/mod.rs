@@ -182,7 +182,11 @@ fn fill(tree: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
             ErrorKind::AlreadyExists => std::fs::remove_file(&path).and_then(|()| options.open(&path)),
             _ => Err(error),
         });
-        opened.and_then(|mut file| file.write_all(contents)).map_err(|error| Error::io("write", &path, &error))?;
+        let written = opened.and_then(|mut file| {
+            file.write_all(contents)?;
+            file.set_permissions(std::fs::Permissions::from_mode(0o644))
+        });
+        written.map_err(|error| Error::io("write", &path, &error))?;
     }
     Ok(())
 }
