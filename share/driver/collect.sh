@@ -10,14 +10,13 @@ done
 cd /
 kept=home/builder/.cache/dh-venv
 [ -d /run/kept ] && [ -d "$kept/trees" ] && [ ! -L "$kept/trees" ] && [ ! -L "$kept/texts" ] || exit 0
-for file in "$kept"/trees/*.sums; do
-    if [ ! -f "$file" ] || [ -L "$file" ] || [ ! -d "${file%.sums}.d" ]; then continue; fi
-    key=${file##*/}
-    case " $* " in *" ${key%.sums} "*) ;; *) cp -a --parents "$file" "${file%.sums}.d" /run/kept/ ;; esac
-done
-for file in "$kept"/trees/*.code; do
+for file in "$kept"/trees/*.sums "$kept"/trees/*.code; do
     if [ ! -f "$file" ] || [ -L "$file" ]; then continue; fi
     key=${file##*/}
-    case " $* " in *" ${key%.code} "*) ;; *) cp -a --parents "$file" /run/kept/ ;; esac
+    case " $* " in *" ${key%.*} "*) continue ;; esac
+    case $file in
+        *.code) cp -a --parents "$file" /run/kept/ ;;
+        *) [ ! -d "${file%.sums}.d" ] || cp -a --parents "$file" "${file%.sums}.d" /run/kept/ ;;
+    esac
 done
 [ ! -d "$kept/texts" ] || cp -a --parents "$kept/texts" /run/kept/

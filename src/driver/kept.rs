@@ -62,24 +62,18 @@ impl Kept {
     /// Keys of the virtual environments and the byte code that a build need not leave again.
     pub fn known(&self) -> Result<Vec<String>> {
         let mut all = self.keys()?;
-        for (path, _) in self.layer().as_deref().map(code_files).transpose()?.unwrap_or_default() {
-            all.extend(Path::new(&path).file_stem().map(|key| key.to_string_lossy().into_owned()));
-        }
+        all.extend(self.earlier("code")?.into_iter().map(|(key, _)| key));
         Ok(all)
     }
 
     /// Keys of the virtual environments, the newest first.
     fn keys(&self) -> Result<Vec<String>> {
-        let Some(layer) = self.layer() else { return Ok(Vec::new()) };
-        let trees = layer.join(CACHE).join("trees");
-        let mut keys = Vec::new();
-        for name in input::names(&trees)? {
-            if let Some(key) = name.to_str().and_then(|name| name.strip_suffix(".sums")) {
-                keys.push((std::cmp::Reverse(input::modified(&trees.join(&name))?), key.to_owned()));
-            }
-        }
-        keys.sort();
-        Ok(keys.into_iter().map(|(_, key)| key).collect())
+        Ok(self.earlier("sums")?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// What [`listed`] says of the state that is there.
+    fn earlier(&self, suffix: &str) -> Result<Vec<(String, u64)>> {
+        self.layer().map_or_else(|| Ok(Vec::new()), |layer| listed(&layer, suffix))
     }
 
     /// Take what a session has left in `from`, as far as it is whole.
@@ -105,25 +99,25 @@ impl Kept {
             left.is_some()
         };
         let mut codes = Vec::new();
-        for one in code_files(from)? {
-            if fits(&one) && is_code(&from.join(&one.0))? {
+        for one in listed(from, "code")? {
+            if fits(&one) && is_code(&from.join(code(&one.0)))? {
                 codes.push(one.0);
             }
         }
-        let layer = self.layer();
-        let earlier = layer.as_deref().map(code_files).transpose()?.unwrap_or_default();
-        let earlier: Vec<String> =
-            earlier.into_iter().filter(|one| !codes.contains(&one.0) && fits(one)).map(|(path, _)| path).collect();
+        let mut earlier = self.earlier("code")?;
+        earlier.retain(|one| !codes.contains(&one.0) && fits(one));
+        let earlier: Vec<String> = earlier.into_iter().map(|(key, _)| key).collect();
         let all: BTreeSet<&str> = [&new, &old, &codes, &earlier].into_iter().flatten().map(String::as_str).collect();
         let next = digest(all)[..12].to_owned();
         let work = Workroom::new(&self.home.join("work"))?;
         let fresh = work.path().join("state");
         apply::directory(&fresh)?;
         let both = |key: &String| ["d", "sums"].map(|suffix| format!("{CACHE}/trees/{key}.{suffix}"));
-        let paths = new.iter().flat_map(both).chain(self.texts(from)?).chain(codes).collect();
+        let paths =
+            new.iter().flat_map(both).chain(self.texts(from)?).chain(codes.iter().map(|key| code(key))).collect();
         copy(context, from, "-a", paths, &fresh)?;
-        let paths: Vec<String> = old.iter().flat_map(both).chain(earlier).collect();
-        if let Some(layer) = layer.filter(|_| !paths.is_empty()) {
+        let paths: Vec<String> = old.iter().flat_map(both).chain(earlier.iter().map(|key| code(key))).collect();
+        if let Some(layer) = self.layer().filter(|_| !paths.is_empty()) {
             copy(context, &layer, "-al", paths, &fresh)?;
         }
         let _one_at_a_time = Held::wait(&self.home.join("lock"), &owner("keeps virtual environments"))?;
@@ -165,23 +159,25 @@ impl Kept {
     }
 }
 
-/// The files of byte code in a cache, the newest first, and their sizes.
-fn code_files(root: &Path) -> Result<Vec<(String, u64)>> {
+/// Keys of the files `KEY.suffix` in a cache, the newest first, and their sizes.
+fn listed(root: &Path, suffix: &str) -> Result<Vec<(String, u64)>> {
     let trees = root.join(CACHE).join("trees");
     let mut all = Vec::new();
     for name in input::names(&trees)? {
-        let Some(name) = name.to_str() else { continue };
-        let Some(key) = name.strip_suffix(".code") else { continue };
-        let path = trees.join(name);
-        match input::kind(&path)? {
-            Some(Kind::File { size, .. }) if key.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-                all.push((std::cmp::Reverse(input::modified(&path)?), format!("{CACHE}/trees/{name}"), size));
-            }
-            _ => {}
+        let path = trees.join(&name);
+        let key = name.to_str().and_then(|name| name.strip_suffix(suffix)?.strip_suffix('.'));
+        let Some(key) = key.filter(|key| key.bytes().all(|byte| byte.is_ascii_hexdigit())) else { continue };
+        if let Some(Kind::File { size, .. }) = input::kind(&path)? {
+            all.push((std::cmp::Reverse(input::modified(&path)?), key.to_owned(), size));
         }
     }
     all.sort();
-    Ok(all.into_iter().map(|(_, path, size)| (path, size)).collect())
+    Ok(all.into_iter().map(|(_, key, size)| (key, size)).collect())
+}
+
+/// Where byte code lies in a cache.
+fn code(key: &str) -> String {
+    format!("{CACHE}/trees/{key}.code")
 }
 
 /// Copy or link paths below `from` to the same ones below `to`, with owners and modes of all directories above them.
