@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::parallel;
 
 /// What stands at a path; links are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,32 +186,20 @@ pub struct Facts {
 pub fn survey(root: &Path, entries: &[Entry], texts: &[String]) -> Result<BTreeMap<PathBuf, Facts>> {
     let files: Vec<&Entry> = entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })).collect();
     let finders: Vec<_> = texts.iter().map(|text| memchr::memmem::Finder::new(text.as_bytes())).collect();
-    let next = std::sync::atomic::AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    let work = || -> Result<Vec<(PathBuf, Facts)>> {
-        let mut own = Vec::new();
-        let mut buffer = vec![0; CHUNK];
-        while let Some(entry) = files.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+    let all = parallel::each(
+        threads,
+        &files,
+        || vec![0; CHUNK],
+        |buffer, entry| {
             let path = root.join(&entry.path);
             let facts = std::fs::File::open(&path)
-                .and_then(|file| read_facts(file, &finders, &mut buffer))
+                .and_then(|file| read_facts(file, &finders, buffer))
                 .map_err(|error| Error::io("read", &path, &error))?;
-            own.push((entry.path.clone(), facts));
-        }
-        Ok(own)
-    };
-    let parts = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().map(|handle| handle.join()).collect::<Vec<_>>()
-    });
-    let mut all = BTreeMap::new();
-    for part in parts {
-        match part {
-            Ok(facts) => all.extend(facts?),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    }
-    Ok(all)
+            Ok((entry.path.clone(), facts))
+        },
+    )?;
+    Ok(all.into_iter().collect())
 }
 
 /// Facts of a file with these bytes; no texts are looked for.

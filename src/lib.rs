@@ -23,6 +23,7 @@ pub mod hex;
 pub mod input;
 pub mod manual;
 pub mod message;
+pub mod parallel;
 pub mod plan;
 #[cfg(feature = "helper")]
 pub mod render;

@@ -12,6 +12,7 @@ use crate::helper::venv::settings::Bytecode;
 use crate::helper::venv::tree::Installed;
 use crate::hex::hex;
 use crate::input;
+use crate::parallel;
 use crate::plan::{Action, Plan, Process};
 
 use super::workshop::Workshop;
@@ -45,13 +46,18 @@ impl Workshop<'_> {
         }
         let there: BTreeSet<&PathBuf> = paths.iter().copied().filter(|path| input::is_file(&root.join(path))).collect();
         let groups = bytecode::groups(distributions.iter().copied(), &there);
-        let unknown = super::each(self.jobs(), &groups, |group| {
-            let key = self.code_key(root, group)?;
-            match self.cache.code(&key) {
-                Some(code) if self.put(root, group, &code)? => Ok(None),
-                _ => Ok(Some((key, group))),
-            }
-        })?;
+        let unknown = parallel::each(
+            self.jobs(),
+            &groups,
+            || (),
+            |(), group| {
+                let key = self.code_key(root, group)?;
+                match self.cache.code(&key) {
+                    Some(code) if self.put(root, group, &code)? => Ok(None),
+                    _ => Ok(Some((key, group))),
+                }
+            },
+        )?;
         let missing: Vec<_> = unknown.into_iter().flatten().collect();
         if missing.is_empty() {
             return Ok(());
@@ -59,14 +65,19 @@ impl Workshop<'_> {
         let groups: Vec<_> = missing.iter().map(|(_, group)| *group).collect();
         let compiled = self.run_compiler(root, Path::new(bytecode::NOWHERE), &groups)?;
         let numbered: Vec<_> = missing.iter().enumerate().collect();
-        let immovable = super::each(self.jobs(), &numbered, |(number, (key, group))| {
-            let code = compiled.code(*number)?;
-            if !self.put(root, group, &code)? {
-                return Ok(Some(*group));
-            }
-            self.cache.keep_code(key, &code)?;
-            Ok(None)
-        })?;
+        let immovable = parallel::each(
+            self.jobs(),
+            &numbered,
+            || (),
+            |(), (number, (key, group))| {
+                let code = compiled.code(*number)?;
+                if !self.put(root, group, &code)? {
+                    return Ok(Some(*group));
+                }
+                self.cache.keep_code(key, &code)?;
+                Ok(None)
+            },
+        )?;
         compiled.remove(self)?;
         self.cache.bound()?;
         // A source that has the placeholder itself, or a name that is no Unicode.

@@ -191,33 +191,6 @@ fn finished<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// What `work` makes of each item, in order; so many are worked on at once. None is
-/// begun after one has failed.
-fn each<'i, I: Sync, T: Send>(jobs: usize, items: &'i [I], work: impl Fn(&'i I) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let one_after_another = || {
-        let mut own = Vec::new();
-        loop {
-            let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let Some(item) = items.get(number) else { break own };
-            let result = work(item);
-            if result.is_err() {
-                next.store(items.len(), std::sync::atomic::Ordering::Relaxed);
-            }
-            own.push((number, result));
-        }
-    };
-    let mut all = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs.min(items.len())).map(|_| scope.spawn(one_after_another)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().flat_map(join).collect::<Vec<_>>()
-    });
-    all.sort_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, result)| result).collect()
-}
-
 /// What of the source decides defaults.
 fn present(context: &Context, named: &[String]) -> Present {
     let root = &context.directory;
@@ -299,7 +272,7 @@ impl Workshop<'_> {
         }
         // Installed beside, and moved when it is whole.
         let fresh = self.work.join("fresh");
-        let (snapshot, failures) = match self.fresh_tree(wanted, &fresh, &built, self.files(), whole) {
+        let (contents, facts, failures) = match self.fresh_tree(wanted, &fresh, &built, self.files(), whole) {
             // Someone wrote into a file that uv's cache shared with an earlier package.
             Err(Error::Failed(faults)) if self.files() == Files::Shared && tree::tells_of_altered(&faults) => {
                 self.apply(&Plan::new([Action::Remove { path: fresh.clone() }]))?;
@@ -310,11 +283,10 @@ impl Workshop<'_> {
             }
             first => first?,
         };
-        let contents = assemble::listed(&fresh, &site, snapshot.entries)?;
         self.judge_dependencies(&contents, failures)?;
         self.bound_downloads()?;
         self.apply(&Plan::new([Action::Rename { from: fresh, to: venv.to_path_buf() }]))?;
-        Ok((contents, snapshot.facts))
+        Ok((contents, facts))
     }
 
     /// The key of the dependencies' tree, of which these were `built` from source.
@@ -341,7 +313,7 @@ impl Workshop<'_> {
         known: &Built,
         files: Files,
         whole: bool,
-    ) -> Result<(Snapshot, Vec<Failure>)> {
+    ) -> Result<(Contents, BTreeMap<PathBuf, Facts>, Vec<Failure>)> {
         let process = installer::make_venv(
             &self.interpreter.target(),
             fresh,
@@ -364,15 +336,15 @@ impl Workshop<'_> {
             let trial = scope.spawn(move || self.try_imports(fresh, &modules, Attempt::Once));
             let snapshot = self.settle(fresh, &Phase::Dependencies, draft)?;
             self.cache.store_directory(&key, fresh, &snapshot, self.files() == Files::Apart)?;
+            let Snapshot { entries, facts } = snapshot;
+            let contents = assemble::listed(fresh, &self.frame(fresh).site(), entries)?;
             if whole {
                 // Asked for what is kept of it: the package will want to know at the end.
-                let site = self.frame(fresh).site();
-                let contents = assemble::listed(fresh, &site, snapshot.entries.clone())?;
                 self.standard_library_depends(fresh, &contents, &contents)?;
             }
             let failures = finished(trial)?;
             asked.map_or(Ok(()), finished)?;
-            Ok((snapshot, failures))
+            Ok((contents, facts, failures))
         })
     }
 
