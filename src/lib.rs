@@ -16,6 +16,7 @@ pub mod debian;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod error;
+pub mod foreign;
 #[cfg(feature = "helper")]
 pub mod helper;
 pub mod hex;
