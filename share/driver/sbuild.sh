@@ -12,6 +12,7 @@ for file in subuid subgid; do
 done
 # A configuration of the machine's must not decide what comes out.
 cat >/mnt/sbuildrc <<'CONFIGURATION'
+$build_user = 'builder';
 $build_environment = { map { $_ => $ENV{$_} } grep { defined $ENV{$_} } qw(DEB_BUILD_OPTIONS DEB_BUILD_PROFILES TZ) };
 $environment_filter = [qw(^PATH$ ^DEB_BUILD_OPTIONS$ ^DEB_BUILD_PROFILES$ ^TZ$)];
 1;

@@ -166,9 +166,11 @@ pub fn contained_on(process: &Process, log: &Path, terms: Terms<'_>, line: &mut 
 /// of its own, made by script(1): what runs there could type into ours.
 pub fn interactive(process: &Process) -> Result<Ended> {
     let failed = |error: std::io::Error| Error::io("run", Path::new(&process.program), &error);
-    let words = CONTAINED.iter().map(OsString::from);
+    let terminal = std::io::stdin().is_terminal();
+    // script(1) gives a session of its own, with its terminal.
+    let words = CONTAINED[usize::from(terminal)..].iter().map(OsString::from);
     let words = words.chain([process.program.clone()]).chain(process.arguments.iter().cloned());
-    let mut command = if std::io::stdin().is_terminal() {
+    let mut command = if terminal {
         // Its shell gets the words as they are.
         let mut command = Command::new("script");
         let quoted: Vec<String> = words.map(|word| quote(&word.to_string_lossy())).collect();
