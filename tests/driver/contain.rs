@@ -10,7 +10,8 @@ fn log(source: &Source, name: &str) -> String {
 }
 
 /// No line of this asks what the driver says: the kernel does.
-const LOOK: [&str; 5] = [
+const LOOK: [&str; 6] = [
+    "echo keys $$(grep -c dba-canary /proc/keys || true)",
     "echo map $$(tr -s ' ' </proc/self/uid_map)",
     "grep -E 'Cap(Prm|Eff|Bnd|Amb|Inh)|NoNewPrivs' /proc/self/status",
     "echo descriptors $$(for n in /proc/self/fd/*; do echo $${n##*/}; done | grep -v -e '^[0-3]$$' || true)",
@@ -46,6 +47,7 @@ fn a_builder_has_ids_of_its_own_and_no_powers_in_every_backend() {
         }
         assert_eq!(row("descriptors"), "descriptors", "{backend}");
         assert_eq!(row("terminal"), "terminal", "{backend}");
+        assert_eq!(row("keys"), "keys 0", "{backend}");
         assert_eq!(row("writable"), "writable", "{backend}");
     }
 }
