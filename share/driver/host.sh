@@ -12,7 +12,8 @@ if [ "$(id -u)" = 0 ]; then
     chown -hR nobody: "$place"
     set -- setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all
 else
-    set --
+    # Ids that the user's namespace lacks are another error than the one fakeroot expects.
+    set -- env FAKEROOTDONTTRYCHOWN=1
 fi
 cd "$place/$name"
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$place/home" LC_ALL=C.UTF-8 \

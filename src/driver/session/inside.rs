@@ -31,6 +31,10 @@ pub(super) fn main(job: &Job) -> Outcome<i32> {
     if contained {
         Ids::become_root()?;
     }
+    if !network {
+        let up = Command::new("ip").args(["link", "set", "lo", "up"]).status();
+        up.ok().filter(|status| status.success()).ok_or("'ip link set lo up' failed: is iproute2 installed?")?;
+    }
     keep_powers_here()?;
     // Keys of whoever runs the driver are not for whoever has inherited the ring (keyrings(7)).
     if let Err(error) = keyutils::Keyring::join_anonymous_session() {
@@ -40,10 +44,6 @@ pub(super) fn main(job: &Job) -> Outcome<i32> {
         if !none.contains(&error.0) {
             return Err(format!("keyring: {error}"));
         }
-    }
-    if !network {
-        let up = Command::new("ip").args(["link", "set", "lo", "up"]).status();
-        up.ok().filter(|status| status.success()).ok_or("'ip link set lo up' failed: is iproute2 installed?")?;
     }
     // A program that crashes is not described to one of the host's: 1 byte is none (core(5)).
     setrlimit(Resource::RLIMIT_CORE, 1, 1).map_err(|errno| format!("setrlimit: {errno}"))?;
@@ -115,10 +115,8 @@ impl Session {
 
 impl Bench {
     fn run_inside(&self) -> Outcome<i32> {
-        if nix::unistd::geteuid().is_root() {
-            mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>)
-                .map_err(|errno| format!("proc: {errno}"))?;
-        }
+        mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>)
+            .map_err(|errno| format!("proc: {errno}"))?;
         if self.contained {
             // The machine's are for its users' programs to be found in, not for these.
             for name in ["/tmp", "/var/tmp"] {
