@@ -16,6 +16,11 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::parallel;
 
+/// Most bytes of a file of text.
+pub const TEXT: u64 = 64 << 20;
+/// Most bytes of a wheel, an archive or another file that is no text.
+pub const ARCHIVE: u64 = 4 << 30;
+
 /// What stands at a path; links are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {

@@ -126,9 +126,18 @@ impl Context<'_> {
 
     /// Run a program of the host; that it fails is for the caller to judge.
     pub fn attempt(&self, mut process: Process) -> Result<apply::Output> {
-        process.environment = self.children();
+        // What a caller sets goes before what this process has.
+        let mut environment = self.children();
+        environment.append(&mut process.environment);
+        process.environment = environment;
         self.find(&process)?;
         apply::capture(&super::process::bound(process))
+    }
+
+    /// Fail where a program is not installed that another one starts.
+    pub fn needs(&self, program: &str) -> Result<()> {
+        let words: [&str; 0] = [];
+        self.find(&Process::new(program, words).environment(&self.children()))
     }
 
     /// Fail where a program is not installed; [`super::process::bound`] would say it in other words.

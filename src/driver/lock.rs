@@ -17,6 +17,7 @@ use crate::input;
 use crate::plan::Process;
 
 use super::context::{Context, last_words};
+use super::index::Index;
 use super::inspect::hooks;
 use super::target::Suite;
 
@@ -39,30 +40,41 @@ pub struct Inputs {
     extras: BTreeSet<String>,
     groups: BTreeSet<String>,
     /// Indexes, the primary one first.
-    pub indexes: Vec<String>,
+    pub indexes: Vec<Index>,
 }
 
-/// Read what the venvs of the source in `root` are made of.
+/// Read what the venvs of the source in `root` are made of; `indexes` are the command line's.
 pub fn inputs(root: &Path, indexes: &[String]) -> Result<Inputs> {
+    let settings = settings(root)?;
+    let ours = indexes.iter().map(|url| Index::ours(url)).collect::<std::result::Result<Vec<_>, _>>();
+    let ours = ours.map_err(|refused| {
+        Error::Usage(Diagnostic::error(format!("--index: {refused}")).hint("name it as https://HOST/simple"))
+    })?;
+    let mut inputs = Inputs { settings, indexes: ours.clone(), ..Inputs::default() };
+    for settings in inputs.settings.clone() {
+        inputs.take(root, &settings, &ours)?;
+    }
+    Ok(inputs)
+}
+
+/// The settings of each package with a venv of the source in `root`.
+pub fn settings(root: &Path) -> Result<Vec<Settings>> {
     let text = input::text(&root.join("debian/control"))?.ok_or_else(|| {
         Error::from(
             Diagnostic::error("there is no debian/control here").hint("run this in a source package's directory"),
         )
     })?;
     let control = control::parse(&text)?;
-    let mut inputs = Inputs { indexes: indexes.to_vec(), ..Inputs::default() };
+    let mut all = Vec::new();
     let single = control.binaries.len() == 1;
     for binary in &control.binaries {
         let names = [format!("debian/{}.venv", binary.name), "debian/venv".to_owned()];
         let found = names.iter().take(if single { 2 } else { 1 }).find(|name| input::is_file(&root.join(name)));
         if found.is_some() || single {
-            inputs.settings.push(settings_of(root, &binary.name, found.map(Path::new))?);
+            all.push(settings_of(root, &binary.name, found.map(Path::new))?);
         }
     }
-    for settings in inputs.settings.clone() {
-        inputs.take(root, &settings)?;
-    }
-    Ok(inputs)
+    Ok(all)
 }
 
 fn settings_of(root: &Path, package: &str, file: Option<&Path>) -> Result<Settings> {
@@ -88,8 +100,14 @@ fn settings_of(root: &Path, package: &str, file: Option<&Path>) -> Result<Settin
 }
 
 impl Inputs {
-    fn take(&mut self, root: &Path, settings: &Settings) -> Result<()> {
-        self.indexes.extend(settings.indexes.iter().map(|item| item.text.clone()));
+    fn take(&mut self, root: &Path, settings: &Settings, ours: &[Index]) -> Result<()> {
+        for item in &settings.indexes {
+            let index = Index::foreign(&item.text, ours).map_err(|refused| {
+                let fault = item.error(refused.to_string());
+                Error::from(fault.hint("an index of this machine is named on the command line, too: --index URL"))
+            })?;
+            self.indexes.push(index);
+        }
         self.lines.extend(settings.preinstall.iter().map(|item| item.text.clone()));
         self.files.extend(settings.requirements.iter().map(|item| item.text.clone()));
         for project in &settings.projects {
@@ -140,8 +158,8 @@ impl Inputs {
         words.extend(self.extras.iter().map(|extra| format!("--extra={extra}")));
         words.extend(self.groups.iter().map(|group| format!("--group={group}")));
         let mut indexes = self.indexes.iter();
-        words.extend(indexes.next().map(|url| format!("--default-index={url}")));
-        words.extend(indexes.map(|url| format!("--index={url}")));
+        words.extend(indexes.next().map(|url| format!("--default-index={}", url.as_str())));
+        words.extend(indexes.map(|url| format!("--index={}", url.as_str())));
         words.extend(upgrade.then(|| "--upgrade".to_owned()));
         words.push(format!("--output-file={LOCK}"));
         words.extend(self.files.iter().cloned());

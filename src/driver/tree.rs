@@ -76,12 +76,7 @@ fn describe(path: &Path) -> Result<(Control, Changelog)> {
     };
     let control = input::text(&path.join("debian/control"))?.ok_or_else(|| none("debian/control"))?;
     let changelog = input::text(&path.join("debian/changelog"))?.ok_or_else(|| none("debian/changelog"))?;
-    let changelog = Changelog::parse(&changelog).ok_or_else(|| {
-        Error::from(
-            Diagnostic::error("debian/changelog does not begin with 'SOURCE (VERSION)'")
-                .hint("see deb-changelog(5); dch(1) writes it"),
-        )
-    })?;
+    let changelog = Changelog::parse(&changelog).map_err(|fault| Error::from(*fault))?;
     Ok((control::parse(&control)?, changelog))
 }
 
@@ -264,7 +259,7 @@ impl Tree {
         let component =
             input::names(&self.origs)?.iter().any(|name| name.to_string_lossy().contains(".orig-wheelhouse."));
         let named = || -> Result<bool> {
-            let settings = super::lock::inputs(&self.path, &[])?.settings;
+            let settings = super::lock::settings(&self.path)?;
             Ok(settings.iter().any(|settings| settings.wheelhouse.is_some() || settings.offline))
         };
         Ok(uses && !there && !component && !named()?)
