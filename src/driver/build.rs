@@ -276,7 +276,8 @@ pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<
 
 /// `SUITE/SOURCE/VERSION/ARCHITECTURE` below the directory for results.
 fn place(context: &Context<'_>, request: &Request, tree: &Tree) -> PathBuf {
-    let below = [request.suite.name, tree.changelog.source.as_str(), tree.changelog.file_version(), &request.architecture];
+    let below =
+        [request.suite.name, tree.changelog.source.as_str(), tree.changelog.file_version(), &request.architecture];
     below.iter().fold(context.path(&request.output), |path, name| path.join(name))
 }
 

@@ -152,7 +152,7 @@ fn identity(
     let committed = repository.file(commit, "debian/changelog")?;
     let text = match committed {
         Some(text) => Some(text),
-        None => input::text(&context.directory.join("debian/changelog"))?,
+        None => input::within(&context.directory, source::CHANGELOG)?,
     };
     // Who says both needs no changelog, and gets no fault of it.
     let asked = request.name.is_some() && request.version.is_some();
@@ -225,7 +225,7 @@ fn from_archive(context: &Context<'_>, request: &Request, archive: &str) -> Resu
     let file = file.split(['?', '#']).next().unwrap_or_default();
     let own = source::of_archive(file);
     let changelog = || -> Result<Option<String>> {
-        let text = input::text(&context.directory.join(source::CHANGELOG))?;
+        let text = input::within(&context.directory, source::CHANGELOG)?;
         let parsed = text.map(|text| Changelog::parse(&text)).transpose().map_err(|fault| Error::from(*fault))?;
         Ok(parsed.map(|one| one.source.to_string()))
     };
@@ -267,7 +267,8 @@ fn read(context: &Context<'_>, place: &str) -> Result<Vec<u8>> {
 
 /// The bytes at a URL of the command line, through curl.
 fn download(context: &Context<'_>, url: &str) -> Result<Vec<u8>> {
-    let url = Url::within(url, Reach::Everywhere).map_err(|refused| Error::Usage(Diagnostic::error(refused.to_string())))?;
+    let url =
+        Url::within(url, Reach::Everywhere).map_err(|refused| Error::Usage(Diagnostic::error(refused.to_string())))?;
     let mut words = curl(url.is_remote(), input::ARCHIVE);
     words.extend(["--globoff", "--", url.as_str()].map(str::to_owned));
     context.output(&format!("downloading {url}"), Process::new("curl", words))

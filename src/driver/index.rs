@@ -169,7 +169,8 @@ pub fn choose<'a>(
     interpreter: &Interpreter,
 ) -> Option<&'a Offer> {
     let allowed: BTreeSet<&str> = hashes.iter().filter_map(|hash| hash.strip_prefix("sha256:")).collect();
-    let fits = |offer: &&Offer| allowed.is_empty() || offer.sha256.as_ref().is_some_and(|sum| allowed.contains(sum.as_str()));
+    let fits =
+        |offer: &&Offer| allowed.is_empty() || offer.sha256.as_ref().is_some_and(|sum| allowed.contains(sum.as_str()));
     let same = |offer: &&Offer| version_of(offer.name.as_str(), project).is_some_and(|one| version::same(&one, wanted));
     let candidates: Vec<&Offer> = offers.iter().filter(fits).filter(same).collect();
     match interpreter.best_wheel(candidates.iter().map(|offer| offer.name.as_str())) {

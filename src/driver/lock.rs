@@ -59,7 +59,7 @@ pub fn inputs(root: &Path, indexes: &[String]) -> Result<Inputs> {
 
 /// The settings of each package with a venv of the source in `root`.
 pub fn settings(root: &Path) -> Result<Vec<Settings>> {
-    let text = input::text(&root.join("debian/control"))?.ok_or_else(|| {
+    let text = input::within(root, "debian/control")?.ok_or_else(|| {
         Error::from(
             Diagnostic::error("there is no debian/control here").hint("run this in a source package's directory"),
         )
@@ -81,7 +81,7 @@ fn settings_of(root: &Path, package: &str, file: Option<&Path>) -> Result<Settin
     let mut paragraphs = Vec::new();
     let mut faults = Vec::new();
     if let Some(file) = file {
-        let text = input::text(&root.join(file))?.unwrap_or_default();
+        let text = input::within(root, &file.to_string_lossy())?.unwrap_or_default();
         (paragraphs, faults) = paragraph::parse(&text, file);
     }
     let field = paragraphs.first().and_then(|one| one.get("Project"));
@@ -113,11 +113,11 @@ impl Inputs {
         for project in &settings.projects {
             let pyproject = below(&project.text, "pyproject.toml");
             let setup = below(&project.text, "setup.py");
-            let text = input::text(&root.join(&pyproject))?;
+            let text = input::within(root, &pyproject)?;
             let parsed = text.as_deref().map(|text| Pyproject::parse(text, Path::new(&pyproject))).transpose()?;
             self.lines.extend(parsed.unwrap_or_default().build_requires);
             let read = |name: &str| -> Result<String> {
-                Ok(input::text(&root.join(below(&project.text, name)))?.unwrap_or_default())
+                Ok(input::within(root, &below(&project.text, name))?.unwrap_or_default())
             };
             let hooks = hooks::requires(text.as_deref().unwrap_or_default(), &read("setup.py")?, &read("setup.cfg")?);
             self.lines.extend(hooks);
@@ -137,7 +137,7 @@ impl Inputs {
     pub fn digest(&self, root: &Path, python: &str) -> Result<String> {
         let mut lines = vec![format!("python {python}")];
         for file in &self.files {
-            let text = input::text(&root.join(file))?;
+            let text = input::within(root, file)?;
             let text = text.ok_or_else(|| Error::failed(format!("there is no file {file}")))?;
             lines.push(format!("{file} {}", digest([text.as_str()])));
         }
@@ -225,7 +225,7 @@ pub fn lock(
 
 /// What is wrong with the lock: there is none, or it was made from other inputs.
 pub fn stale(root: &Path, inputs: &Inputs, suites: &[Suite]) -> Result<Option<Diagnostic>> {
-    let Some(text) = input::text(&root.join(LOCK))? else {
+    let Some(text) = input::within(root, LOCK)? else {
         return Ok(Some(Diagnostic::error(format!("there is no {LOCK}")).hint("make it: deb-build-app lock")));
     };
     let noted = text.lines().find_map(|line| line.strip_prefix(INPUTS));

@@ -250,7 +250,10 @@ mod tests {
             "notes (1.0-1) unstable; urgency=\u{1b}[2J",
             "\u{a0}",
         ] {
-            assert!(Changelog::parse(&format!("{bad}\n{}", if bad.is_empty() { "" } else { real })).is_err(), "{bad:?}");
+            assert!(
+                Changelog::parse(&format!("{bad}\n{}", if bad.is_empty() { "" } else { real })).is_err(),
+                "{bad:?}"
+            );
         }
         let fault = Changelog::parse("\ngarbage\nnotes (1.0-1) unstable; urgency=low\n").unwrap_err();
         assert!(fault.to_string().starts_with("debian/changelog:2: "), "{fault}");

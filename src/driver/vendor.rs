@@ -19,7 +19,7 @@ use crate::helper::venv::name::normalise;
 use crate::helper::venv::pyproject::Pyproject;
 use crate::helper::venv::requirements::{self, Target as Asked};
 use crate::helper::venv::settings::{Item, Settings, below};
-use crate::input;
+use crate::input::{self, Beneath};
 use crate::plan::Process;
 
 use super::archive;
@@ -190,7 +190,12 @@ fn place(context: &Context<'_>, request: &Request, root: &Path, work: &Path) -> 
     match path {
         Ok(path) if input::is_file(&path) => {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let words = ["--no-same-owner".into(), "-xJf".into(), path.clone().into_os_string()];
+            let words = [
+                "--no-same-owner".into(),
+                "--no-same-permissions".into(),
+                "-xJf".into(),
+                path.clone().into_os_string(),
+            ];
             let unpack = Process::new::<std::ffi::OsString>("tar", words).directory(work);
             context.output(&format!("unpacking {name}"), unpack)?;
             Ok(Place { path, files: work.join("wheelhouse"), name })
@@ -218,7 +223,7 @@ fn targets(request: &Request) -> Result<Vec<Target>> {
 /// The distributions of each target, in the order of `targets`.
 fn pins(root: &Path, inputs: &Inputs, targets: &[Target]) -> Result<Vec<BTreeSet<Pin>>> {
     let (requirements, mut faults) =
-        requirements::read(Path::new(LOCK), &|path| input::text(&root.join(path)), &BTreeMap::new());
+        requirements::read(Path::new(LOCK), &|path| Beneath::open(root)?.text(path), &BTreeMap::new());
     let mut all = vec![BTreeSet::new(); targets.len()];
     for entry in &requirements.entries {
         let version = match &entry.target {
@@ -256,15 +261,14 @@ fn pins(root: &Path, inputs: &Inputs, targets: &[Target]) -> Result<Vec<BTreeSet
 fn locked(root: &Path, settings: &Settings, markers: &MarkerEnvironment) -> Result<Vec<Pin>> {
     let Some(item) = &settings.lock else { return Ok(Vec::new()) };
     let file = Path::new(&item.text);
-    let text = input::text(&root.join(file))?
+    let text = input::within(root, &item.text)?
         .ok_or_else(|| Error::from(item.error(format!("there is no file '{}'", item.text))))?;
     let texts = |items: &[Item]| items.iter().map(|item| item.text.clone()).collect::<Vec<_>>();
     let (extras, groups) = (texts(&settings.extras), texts(&settings.groups));
     let pinned = if file.ends_with("uv.lock") {
         let directory = file.parent().and_then(Path::to_str).filter(|parent| !parent.is_empty()).unwrap_or(".");
         let pyproject = below(directory, "pyproject.toml");
-        let parsed =
-            Pyproject::parse(&input::text(&root.join(&pyproject))?.unwrap_or_default(), Path::new(&pyproject))?;
+        let parsed = Pyproject::parse(&input::within(root, &pyproject)?.unwrap_or_default(), Path::new(&pyproject))?;
         let project =
             parsed.name.ok_or_else(|| Error::from(item.error(format!("{pyproject} has no [project] name"))))?;
         lockfile::uv_lock(&text, file, &project, &extras, &groups, markers)?
@@ -416,9 +420,8 @@ fn transfer(context: &Context<'_>, wanted: &[(Url, PathBuf)], most: u64) -> Resu
     }
     // A URL has no character that means something here; paths are the cache's and may.
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let row = |(url, path): &(Url, PathBuf)| {
-        format!("url = \"{url}\"\noutput = \"{}\"\n", escaped(&path.to_string_lossy()))
-    };
+    let row =
+        |(url, path): &(Url, PathBuf)| format!("url = \"{url}\"\noutput = \"{}\"\n", escaped(&path.to_string_lossy()));
     let mut words = fetch::curl(wanted.iter().all(|(url, _)| url.is_remote()), most);
     let more = ["--parallel", "--parallel-max", "8", "--create-dirs", "--globoff", "--config", "-"];
     words.extend(more.map(str::to_owned));
@@ -450,7 +453,7 @@ fn build_requirements(context: &Context<'_>, files: &BTreeMap<FileName, Vendored
 
 /// Source archives whose C libraries' headers the build does not depend on are named.
 fn warn_of_headers(context: &Context<'_>, root: &Path, files: &BTreeMap<FileName, Vendored>) -> Result<()> {
-    let control = input::text(&root.join("debian/control"))?.unwrap_or_default();
+    let control = input::within(root, "debian/control")?.unwrap_or_default();
     let words: BTreeSet<&str> = control.split([' ', ',', '|', '(', '\n', '\t']).collect();
     for file in files.keys().map(FileName::as_str).filter(|name| !name.ends_with(".whl")) {
         let name = normalise(file.rsplit_once('-').map_or(file, |(name, _)| name));
@@ -493,7 +496,7 @@ fn wheelhouse(context: &Context<'_>, root: &Path, files: &BTreeMap<FileName, Ven
         }
     }
     let list = root.join(INCLUDE_BINARIES);
-    let text = include_binaries(&input::text(&list)?.unwrap_or_default(), files.keys());
+    let text = include_binaries(&input::within(root, INCLUDE_BINARIES)?.unwrap_or_default(), files.keys());
     apply::write(&list, text.as_bytes(), 0o644)?;
     Ok(directory)
 }
@@ -508,7 +511,7 @@ fn include_binaries<'a>(existing: &str, files: impl Iterator<Item = &'a FileName
 
 /// `../NAME_VERSION.orig-wheelhouse.tar.xz`, which dpkg-source unpacks to wheelhouse/.
 fn component_path(context: &Context<'_>, root: &Path) -> Result<PathBuf> {
-    let text = input::text(&root.join("debian/changelog"))?;
+    let text = input::within(root, source::CHANGELOG)?;
     let changelog = Changelog::parse(&text.unwrap_or_default()).map_err(|fault| Error::from(*fault))?;
     let version = source::upstream_version(changelog.upstream())?;
     let name = source::orig_name(&changelog.source, &version, Compression::Xz);

@@ -12,10 +12,11 @@ use std::path::Path;
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::version;
-use crate::input::{self, Kind};
+use crate::input::{self, Beneath, Kind};
 use crate::plan::Process;
 
 use super::context::Context;
+use super::git::{self, snapshot::Place};
 use super::inspect::forge::{self, Repository};
 use super::inspect::{self, Project, generated, native, service};
 use super::source;
@@ -108,7 +109,7 @@ struct Root<'a> {
 impl Root<'_> {
     /// Text of a file, whatever its bytes; empty where there is none.
     fn text(&self, name: &str) -> Result<String> {
-        let bytes = input::bytes(&self.path.join(name))?.unwrap_or_default();
+        let bytes = Beneath::open(self.path)?.within(Path::new(name))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -165,7 +166,12 @@ impl Root<'_> {
             let Some(name) = entry.path.to_str() else { continue };
             let aside = name.starts_with(".git/") || name.starts_with("debian/");
             let looked_at = matches!(entry.kind, Kind::File { .. }) && !aside && generated::may_be(name);
-            if looked_at && generated::is(name, &input::bytes(&self.path.join(name))?.unwrap_or_default()) {
+            if looked_at
+                && generated::is(
+                    name,
+                    &Beneath::open(self.path)?.bytes(&entry.path, input::ARCHIVE)?.unwrap_or_default(),
+                )
+            {
                 return Ok(true);
             }
         }
@@ -538,12 +544,9 @@ fn package_version(root: &Root<'_>, project: &Project, package: &str, pyproject:
     if let Some(version) = noted.as_deref().and_then(version::to_debian) {
         return Ok(version);
     }
-    let process = Process::new("git", ["describe", "--tags", "--abbrev=0"]).directory(root.path);
-    let output = root.context.attempt(process);
-    let tag = output
-        .ok()
-        .filter(|output| output.success)
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    // A project that is in no repository has no tags.
+    let repository = git::Repository::open(root.context, &root.path.to_string_lossy());
+    let tag = repository.ok().and_then(|repository| repository.newest_tag().ok().flatten());
     if let Some(version) = tag.and_then(|tag| source::version_of_tag(&tag, package)) {
         return Ok(version);
     }
@@ -560,10 +563,9 @@ fn repository(context: &Context<'_>) -> Result<Option<Repository>> {
     if input::kind(&context.directory.join(".git"))?.is_none() {
         return Ok(None);
     }
-    let words = ["remote", "get-url", "origin"];
-    let said = context.attempt(Process::new("git", words).directory(&context.directory));
-    let said = said.ok().filter(|output| output.success).map(|output| output.stdout).unwrap_or_default();
-    Ok(forge::repository(&String::from_utf8_lossy(&said)))
+    let place = Place::find(context, &context.directory).ok().flatten();
+    let url = place.and_then(|place| place.setting(context, "remote.origin.url").ok().flatten());
+    Ok(forge::repository(&url.unwrap_or_default()))
 }
 
 /// DEBFULLNAME and DEBEMAIL, else git's user, else the author.
@@ -572,12 +574,7 @@ fn maintainer(context: &Context<'_>, project: &Project) -> Result<String> {
     if let Some((name, address)) = environment.filled("DEBFULLNAME").zip(environment.filled("DEBEMAIL")) {
         return Ok(format!("{name} <{address}>"));
     }
-    let ask = |key: &str| {
-        let output =
-            context.attempt(Process::new("git", ["config", "--get", key]).directory(&context.directory)).ok()?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-            .filter(|text| output.success && !text.is_empty())
-    };
+    let ask = |key: &str| git::setting(context, &context.directory, key);
     let own = ask("user.name").zip(ask("user.email")).map(|(name, address)| format!("{name} <{address}>"));
     own.or_else(|| project.author.clone().filter(|author| author.contains('@'))).ok_or_else(|| {
         Diagnostic::error("it is not known who maintains the package")
