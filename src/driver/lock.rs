@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::apply;
 use crate::debian::{control, paragraph};
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
+use crate::foreign::printable_line;
 use crate::helper::venv::cli::Options;
 use crate::helper::venv::distribution::digest;
 use crate::helper::venv::pyproject::Pyproject;
@@ -41,6 +42,8 @@ pub struct Inputs {
     groups: BTreeSet<String>,
     /// Indexes, the primary one first.
     pub indexes: Vec<Index>,
+    /// Whether code of the source may run where it cannot be contained.
+    pub trusted: bool,
 }
 
 /// Read what the venvs of the source in `root` are made of; `indexes` are the command line's.
@@ -162,10 +165,12 @@ impl Inputs {
         words.extend(indexes.map(|url| format!("--index={}", url.as_str())));
         words.extend(upgrade.then(|| "--upgrade".to_owned()));
         words.push(format!("--output-file={LOCK}"));
-        words.extend(self.files.iter().cloned());
+        // Whatever they are called, they are no options.
+        words.extend(self.files.iter().map(|file| format!("./{file}")));
         words.push("-".to_owned());
         let lines: Vec<&str> = self.lines.iter().chain(more).map(String::as_str).collect();
-        let script = ["-c", RESOLVE, "resolve", "uv"].map(str::to_owned).into_iter().chain(words);
+        let trusted = if self.trusted { "1" } else { "0" };
+        let script = ["-c", RESOLVE, "resolve", trusted, "uv"].map(str::to_owned).into_iter().chain(words);
         Process::new("sh", script).directory(root).input(lines.join("\n") + "\n")
     }
 }
@@ -188,7 +193,21 @@ pub fn resolve(
     let python = python_of(suites);
     let digest = inputs.digest(root, &python)?;
     let _task = context.begin(format!("resolving for python {python} and newer"));
+    if let Some(bad) = inputs.lines.iter().chain(more).find(|line| line.contains(char::is_control)) {
+        return Err(Diagnostic::error(format!("'{}' is no requirement", printable_line(bad)))
+            .hint("it has a control character: correct it in the project's pyproject.toml")
+            .into());
+    }
     let ran = context.attempt(inputs.process(root, &python, upgrade, more))?;
+    if ran.status.ends_with("status 77") {
+        let words = last_words(&ran.stderr);
+        return Err(Diagnostic::error(format!("code of the source cannot be contained here: {words}"))
+            .hint("allow user namespaces (kernel.unprivileged_userns_clone), or trust it with all that is yours: --trust-source")
+            .into());
+    }
+    if ran.success && ran.stdout.len() as u64 > input::TEXT {
+        return Err(Error::failed(format!("the resolution has more than {} MB", input::TEXT >> 20)));
+    }
     if !ran.success {
         let words = last_words(&ran.stderr);
         let hint = match words.contains("uv: not found") {
@@ -210,10 +229,11 @@ pub fn lock(
     indexes: &[String],
     upgrade: bool,
     check: bool,
+    trusted: bool,
 ) -> Result<PathBuf> {
     let root = &context.directory;
     let path = root.join(LOCK);
-    let inputs = inputs(root, indexes)?;
+    let inputs = Inputs { trusted, ..inputs(root, indexes)? };
     if check {
         stale(root, &inputs, suites)?.map_or(Ok(()), |fault| Err(Error::from(fault)))?;
         return Ok(path);

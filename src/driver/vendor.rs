@@ -49,6 +49,8 @@ pub struct Request {
     pub indexes: Vec<String>,
     /// Write an orig component tarball instead of debian/wheelhouse.
     pub component: bool,
+    /// Whether code of the source may run where it cannot be contained.
+    pub trusted: bool,
 }
 
 /// A file of the wheelhouse.
@@ -102,10 +104,11 @@ struct Pin {
 /// Fill the wheelhouse.
 pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
     let root = context.directory.clone();
-    let inputs = lock::inputs(&root, &request.indexes)?;
+    let mut inputs = lock::inputs(&root, &request.indexes)?;
+    inputs.trusted = request.trusted;
     let targets = targets(request)?;
     if lock::stale(&root, &inputs, &request.suites)?.is_some() {
-        lock::lock(context, &request.suites, &request.indexes, false, false)?;
+        lock::lock(context, &request.suites, &request.indexes, false, false, request.trusted)?;
     }
     let mut asked = BTreeSet::new();
     let files = loop {
