@@ -96,9 +96,12 @@ impl Context<'_> {
 
     /// The environment of children on the host: this process's, in the C locale,
     /// without the variables by which git's hooks point to another repository and
-    /// without those that steer pip and uv.
+    /// without those that steer what is run: the loader, interpreters, and the programs
+    /// that take options from a variable.
     pub fn children(&self) -> BTreeMap<OsString, OsString> {
-        let stray = |name: &str| name.starts_with("GIT_") || name.starts_with("PIP_") || name.starts_with("UV_");
+        let stray = |name: &str| {
+            STRAY.iter().any(|one| one.strip_suffix('*').map_or(*one == name, |start| name.starts_with(start)))
+        };
         let mut all = self.environment.all().clone();
         all.retain(|name, _| !stray(&name.to_string_lossy()));
         all.insert("LC_ALL".into(), "C.UTF-8".into());
@@ -186,6 +189,32 @@ impl Context<'_> {
         clean
     }
 }
+
+/// Variables that no child gets; a `*` stands for any rest.
+const STRAY: [&str; 22] = [
+    "BASH_ENV",
+    "BASH_FUNC_*",
+    "BZIP*",
+    "CDPATH",
+    "ENV",
+    "GIT_*",
+    "GREP_*",
+    "GZIP*",
+    "IFS",
+    "LD_*",
+    "LS_*",
+    "PERL*",
+    "PIP_*",
+    "POSIXLY_CORRECT",
+    "PYTHON*",
+    "SHELLOPTS",
+    "TAPE",
+    "TAR_*",
+    "UV_*",
+    "XZ_*",
+    "ZIP*",
+    "ZSTD_*",
+];
 
 /// Programs that not every machine has, and their packages.
 const PACKAGES: [(&str, &str); 9] = [

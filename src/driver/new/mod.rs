@@ -143,7 +143,8 @@ impl Root<'_> {
                 found.push((plain.len(), rank, name.to_owned()));
             }
         }
-        found.into_iter().min().map(|(_, _, name)| self.text(&name)).transpose()
+        let text = found.into_iter().min().map(|(_, _, name)| self.text(&name)).transpose()?;
+        Ok(text.map(|text| inspect::lines(&text)))
     }
 
     /// Where the project has a manual page of its own for each of its programs.
@@ -197,7 +198,7 @@ impl Root<'_> {
             project = project.or(inspect::pkg_info(&self.text(&format!("{egg}/PKG-INFO"))?));
         }
         project.scripts.retain(|name| is_command(name));
-        Ok(project)
+        Ok(project.plain())
     }
 
     fn requirements(&self, project: &Project, installable: bool) -> Result<Requirements> {
@@ -248,8 +249,14 @@ impl Root<'_> {
             let file = matches!(input::kind(&self.path.join(name))?, Some(Kind::File { .. }));
             let skipped =
                 lower.starts_with(['.', '_']) || NOT_PROGRAM.contains(&stem) || NOT_PROGRAM.contains(&lower.as_str());
-            let aside = file && about || lower.starts_with("requirements") || name.contains(char::is_whitespace);
-            if !skipped && !aside {
+            let aside = file && about || lower.starts_with("requirements");
+            if !skipped && !aside && !is_word(name) {
+                let what = format!("'{}' is not installed", crate::foreign::printable_line(name));
+                self.context.warn(
+                    Diagnostic::warning(what)
+                        .hint("debhelper takes characters of its name for something else: rename it"),
+                );
+            } else if !skipped && !aside {
                 names.push(name.to_owned());
             }
         }
@@ -298,6 +305,12 @@ impl Root<'_> {
 
 fn is_identifier(part: &str) -> bool {
     part.chars().all(|c| c.is_alphanumeric() || c == '_') && !part.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether a name means itself in a list of debhelper's and in a field: no pattern, no
+/// substitution, no option, no comment.
+fn is_word(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || "-_.+@~,=%".contains(c)) && !name.starts_with('-')
 }
 
 /// Whether a name can be one of /usr/bin and of a manual page.
@@ -355,9 +368,10 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         true => BTreeSet::new(),
         false => modules.iter().flat_map(|(_, text)| service::variables(text)).collect(),
     };
+    let maintainer = inspect::line(&maintainer(context, &project)?);
     Ok(Facts {
         version: package_version(&root, &project, &package, &pyproject)?,
-        maintainer: maintainer(context, &project)?,
+        maintainer,
         undeclared: root.undeclared(&project, &requirements, &modules, zope.as_ref())?,
         date: date("-R")?,
         year: date("+%Y")?,
@@ -451,7 +465,7 @@ impl Root<'_> {
             let below = input::names(&self.path.join(top))?;
             let inside = below.iter().filter(|_| top == "src").map(|name| format!("src/{}", name.to_string_lossy()));
             for package in [top.clone()].into_iter().chain(inside) {
-                if input::is_file(&self.path.join(&package).join("configure.zcml")) {
+                if package.split('/').all(is_word) && input::is_file(&self.path.join(&package).join("configure.zcml")) {
                     zcml.push(package.trim_start_matches("src/").to_owned());
                 }
             }
