@@ -7,14 +7,24 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::Mode;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::parallel;
+
+/// Most bytes of a file of text.
+pub const TEXT: u64 = 64 << 20;
+/// Most bytes of a wheel, an archive or another file that is no text.
+pub const ARCHIVE: u64 = 4 << 30;
 
 /// What stands at a path; links are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,30 +53,185 @@ pub struct Entry {
     pub kind: Kind,
 }
 
-/// Text of a file, or `None` where there is none. Bytes that are not UTF-8 are an error.
+/// Text of a file, or `None` where there is none. Bytes that are not UTF-8 are an
+/// error, and so are more than [`TEXT`] of them. Links are followed.
 pub fn text(path: &Path) -> Result<Option<String>> {
-    match bytes(path)? {
-        None => Ok(None),
-        Some(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) => {
-                let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
-                Err(crate::error::Diagnostic::error("not valid UTF-8")
-                    .at(crate::error::Location::line(path, line + 1))
-                    .hint("convert the file: iconv -t UTF-8")
-                    .into())
-            }
-        },
-    }
+    read(path, TEXT)?.map(|bytes| utf8(path, bytes)).transpose()
 }
 
-/// Bytes of a file, or `None` where there is none.
+fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
+        crate::error::Diagnostic::error("not valid UTF-8")
+            .at(crate::error::Location::line(path, line + 1))
+            .hint("convert the file: iconv -t UTF-8")
+            .into()
+    })
+}
+
+/// Bytes of a file, or `None` where there is none; at most [`ARCHIVE`] of them. Links are followed.
 pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
+    read(path, ARCHIVE)
+}
+
+fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    match open(path).and_then(|file| all(file, most)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Error::io("read", path, &error)),
     }
+}
+
+/// How a file is opened whose kind is not known: a FIFO waits for nobody, a
+/// terminal becomes nobody's.
+const CAREFUL: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY).union(OFlag::O_CLOEXEC);
+
+/// Open a regular file. Whatever else stands there is an error, at once.
+fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    regular(File::options().read(true).custom_flags(CAREFUL.bits()).open(path)?)
+}
+
+fn regular(file: File) -> std::io::Result<File> {
+    let kind = file.metadata()?.file_type();
+    match () {
+        () if kind.is_file() => Ok(file),
+        () if kind.is_dir() => Err(nix::errno::Errno::EISDIR.into()),
+        () => Err(std::io::Error::other("it is a FIFO, a socket or a device, and no file")),
+    }
+}
+
+/// All bytes of a file, which may grow meanwhile.
+fn all(file: File, most: u64) -> std::io::Result<Vec<u8>> {
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    if size <= most {
+        bytes.reserve(usize::try_from(size).unwrap_or_default());
+        file.take(most + 1).read_to_end(&mut bytes)?;
+    }
+    if size > most || bytes.len() as u64 > most { Err(too_large(most)) } else { Ok(bytes) }
+}
+
+fn too_large(most: u64) -> std::io::Error {
+    std::io::Error::other(format!("it has more than {} MB, the most that is read of such a file", most >> 20))
+}
+
+/// A directory whose owner may be another one than who reads: paths below it never
+/// lead out of it, whatever links and renames there are (openat2(2)).
+#[derive(Debug)]
+pub struct Beneath {
+    root: OwnedFd,
+    path: PathBuf,
+}
+
+impl Beneath {
+    /// The directory at a path; links to it are followed.
+    pub fn open(path: &Path) -> Result<Self> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let root =
+            nix::fcntl::open(path, flags, Mode::empty()).map_err(|errno| Error::io("open", path, &errno.into()))?;
+        Ok(Self { root, path: path.to_owned() })
+    }
+
+    /// Where it is, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A directory below it, reached over no link; `None` where there is none.
+    pub fn below(&self, below: &Path) -> Result<Option<Self>> {
+        let root = self.at(below, OFlag::O_DIRECTORY | OFlag::O_RDONLY, ResolveFlag::RESOLVE_NO_SYMLINKS)?;
+        Ok(root.map(|root| Self { root, path: self.path.join(below) }))
+    }
+
+    fn at(&self, below: &Path, flags: OFlag, resolve: ResolveFlag) -> Result<Option<OwnedFd>> {
+        let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+        let resolve = resolve | ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        let how = OpenHow::new().flags(flags | CAREFUL).resolve(resolve);
+        let path = || self.path.join(below);
+        loop {
+            return match nix::fcntl::openat2(&self.root, below, how) {
+                Ok(descriptor) => Ok(Some(descriptor)),
+                // Somebody renames directories just now.
+                Err(Errno::EAGAIN | Errno::EINTR) => continue,
+                // ELOOP: a link, where none is followed. ENXIO: a socket, or a FIFO that nobody reads.
+                Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::ENXIO) => Ok(None),
+                Err(Errno::EXDEV) => {
+                    Err(crate::error::Diagnostic::error("this leads out of the directory that it is in")
+                        .at(crate::error::Location::file(path()))
+                        .hint(format!("put the file itself there: nothing outside of {} is read", self.path.display()))
+                        .into())
+                }
+                Err(errno) => Err(Error::io("open", &path(), &errno.into())),
+            };
+        }
+    }
+
+    /// The regular file at a path over no link; `None` for everything else.
+    pub fn file(&self, below: &Path) -> Result<Option<File>> {
+        let file = self.at(below, OFlag::O_RDONLY, ResolveFlag::RESOLVE_NO_SYMLINKS)?.map(File::from);
+        Ok(file.filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file())))
+    }
+
+    /// Bytes of [`Self::file`].
+    pub fn bytes(&self, below: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+        let file = self.file(below)?;
+        let failed = |error| Error::io("read", &self.path.join(below), &error);
+        file.map(|file| all(file, most)).transpose().map_err(failed)
+    }
+
+    /// Names in a directory below it with their shapes, sorted; empty where there is none.
+    pub fn shapes(&self, below: &Path) -> Result<Vec<(OsString, Shape)>> {
+        let Some(directory) = self.below(below)? else { return Ok(Vec::new()) };
+        shapes(&descriptor(&directory.root))
+    }
+
+    /// What a link holds; `None` where there is none.
+    pub fn link(&self, below: &Path) -> Result<Option<PathBuf>> {
+        let parent = below.parent().unwrap_or(Path::new(""));
+        let (Some(directory), Some(name)) = (self.below(parent)?, below.file_name()) else { return Ok(None) };
+        match nix::fcntl::readlinkat(&directory.root, name) {
+            Ok(target) => Ok(Some(target.into())),
+            Err(Errno::EINVAL | Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(Error::io("read link", &self.path.join(below), &errno.into())),
+        }
+    }
+
+    /// Text of a file, over links that stay within; `None` where there is none.
+    pub fn text(&self, below: &Path) -> Result<Option<String>> {
+        let path = self.path.join(below);
+        self.within(below)?.map(|bytes| utf8(&path, bytes)).transpose()
+    }
+
+    /// Bytes of the same, at most [`TEXT`].
+    pub fn within(&self, below: &Path) -> Result<Option<Vec<u8>>> {
+        let failed = |error| Error::io("read", &self.path.join(below), &error);
+        let file = self.at(below, OFlag::O_RDONLY, ResolveFlag::empty())?.map(File::from);
+        file.map(|file| regular(file).and_then(|file| all(file, TEXT))).transpose().map_err(failed)
+    }
+
+    /// Owner of the directory itself.
+    pub fn owner(&self) -> Result<u32> {
+        let failed = |errno: Errno| Error::io("examine", &self.path, &errno.into());
+        nix::sys::stat::fstat(&self.root).map(|stat| stat.st_uid).map_err(failed)
+    }
+
+    /// Whether both are the same directory.
+    pub fn is(&self, other: &Self) -> bool {
+        let of = |one: &Self| nix::sys::stat::fstat(&one.root).map(|stat| (stat.st_dev, stat.st_ino));
+        matches!((of(self), of(other)), (Ok(one), Ok(two)) if one == two)
+    }
+}
+
+/// Text of a file of a source, which leads nowhere else. See [`Beneath::text`].
+pub fn within(root: &Path, below: &str) -> Result<Option<String>> {
+    if kind(root)?.is_none() { Ok(None) } else { Beneath::open(root)?.text(Path::new(below)) }
+}
+
+/// The path under which an open file or directory is found again, whatever its names are.
+pub fn descriptor(open: &impl AsFd) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    Path::new("/proc/self/fd").join(open.as_fd().as_raw_fd().to_string())
 }
 
 /// What stands at `path` (links not followed), or `None`.
@@ -193,7 +358,7 @@ pub fn survey(root: &Path, entries: &[Entry], texts: &[String]) -> Result<BTreeM
         || vec![0; CHUNK],
         |buffer, entry| {
             let path = root.join(&entry.path);
-            let facts = std::fs::File::open(&path)
+            let facts = open(&path)
                 .and_then(|file| read_facts(file, &finders, buffer))
                 .map_err(|error| Error::io("read", &path, &error))?;
             Ok((entry.path.clone(), facts))
@@ -245,6 +410,9 @@ fn read_facts(
         }
         hasher.update(&buffer[kept..filled]);
         facts.size += (filled - kept) as u64;
+        if facts.size > ARCHIVE {
+            return Err(too_large(ARCHIVE));
+        }
         for (at, finder) in finders.iter().enumerate() {
             if !facts.found.contains(&at) && finder.find(&buffer[..filled]).is_some() {
                 facts.found.push(at);
@@ -276,7 +444,7 @@ pub fn beginnings(root: &Path, entries: &[Entry]) -> Result<BTreeMap<PathBuf, Be
     for entry in entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })) {
         let path = root.join(&entry.path);
         let mut bytes = Vec::new();
-        std::fs::File::open(&path)
+        open(&path)
             .and_then(|file| file.take(BEGINNING as u64).read_to_end(&mut bytes))
             .map_err(|error| Error::io("read", &path, &error))?;
         all.insert(entry.path.clone(), beginning(&bytes));
@@ -292,16 +460,24 @@ fn beginning(bytes: &[u8]) -> Beginning {
     Beginning { shebang, elf: bytes.starts_with(b"\x7fELF") }
 }
 
-/// sha256 of a file.
+/// sha256 of a file of at most [`ARCHIVE`] bytes.
 pub fn digest(path: &Path) -> Result<[u8; 32]> {
     let failed = |error: std::io::Error| Error::io("read", path, &error);
-    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut file = open(path).map_err(failed)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
+    let mut size = 0;
     loop {
         match file.read(&mut buffer).map_err(failed)? {
             0 => break,
-            read => hasher.update(&buffer[..read]),
+            read => {
+                hasher.update(&buffer[..read]);
+                size += read as u64;
+            }
+        }
+        // A sparse file costs whoever made it nothing.
+        if size > ARCHIVE || (size == CHUNK as u64 && file.metadata().map_err(failed)?.len() > ARCHIVE) {
+            return Err(failed(too_large(ARCHIVE)));
         }
     }
     Ok(hasher.finalize().into())
@@ -323,6 +499,58 @@ fn kind_of(path: &Path, metadata: &std::fs::Metadata) -> Result<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn said<T: std::fmt::Debug>(result: Result<T>) -> String {
+        result.unwrap_err().diagnostics().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn nothing_but_a_file_of_a_bounded_size_is_read() {
+        let room = tempfile::tempdir().unwrap();
+        let at = |name: &str| room.path().join(name);
+        nix::unistd::mkfifo(&at("fifo"), Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink("fifo", at("link")).unwrap();
+        for name in ["fifo", "link"] {
+            assert!(said(text(&at(name))).contains("it is a FIFO"), "{name}");
+            assert!(said(bytes(&at(name))).contains("it is a FIFO"), "{name}");
+            assert!(said(digest(&at(name))).contains("it is a FIFO"), "{name}");
+        }
+        assert!(said(bytes(Path::new("/dev/zero"))).contains("a device"));
+        File::create(at("huge")).unwrap().set_len(2 << 40).unwrap();
+        assert!(said(text(&at("huge"))).contains("huge: it has more than 64 MB"));
+        assert!(said(bytes(&at("huge"))).contains("more than 4096 MB"));
+        assert!(said(digest(&at("huge"))).contains("more than 4096 MB"));
+        assert_eq!(text(&at("none")).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_beneath_a_directory_leads_nowhere_else() {
+        let room = tempfile::tempdir().unwrap();
+        let root = room.path().join("source");
+        std::fs::create_dir_all(root.join("a")).unwrap();
+        std::fs::write(root.join("a/file"), "inside").unwrap();
+        std::fs::write(room.path().join("secret"), "outside").unwrap();
+        for (link, target) in [("in", "a/file"), ("up", "../secret"), ("dir", ".."), ("abs", "/etc/passwd")] {
+            std::os::unix::fs::symlink(target, root.join(link)).unwrap();
+        }
+        nix::unistd::mkfifo(&root.join("fifo"), Mode::S_IRWXU).unwrap();
+        let source = Beneath::open(&root).unwrap();
+        assert_eq!(source.text(Path::new("in")).unwrap().as_deref(), Some("inside"));
+        assert_eq!(source.text(Path::new("none")).unwrap(), None);
+        for path in ["up", "dir/secret", "abs", "../secret", "/etc/passwd", "a/../../secret"] {
+            assert!(said(source.text(Path::new(path))).contains("leads out of"), "{path}");
+        }
+        assert!(said(source.text(Path::new("fifo"))).contains("it is a FIFO"));
+        // Where no link is followed at all, a link is no file.
+        for path in ["in", "dir/secret", "fifo", "a"] {
+            assert!(source.file(Path::new(path)).unwrap().is_none(), "{path}");
+        }
+        assert_eq!(source.bytes(Path::new("a/file"), 6).unwrap().as_deref(), Some(&b"inside"[..]));
+        assert!(said(source.bytes(Path::new("a/file"), 5)).contains("a/file"));
+        assert_eq!(source.link(Path::new("up")).unwrap(), Some("../secret".into()));
+        assert_eq!(source.shapes(Path::new("a")).unwrap(), [("file".into(), Shape::File)]);
+        assert_eq!(source.shapes(Path::new("dir")).unwrap(), []);
+    }
 
     #[test]
     fn a_text_across_two_pieces_is_found_and_the_digest_is_of_all() {

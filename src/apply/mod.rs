@@ -165,6 +165,35 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     })
 }
 
+/// Copy an open file to a new one, as old as it is; at most `most` bytes, else
+/// nothing stays. Returns their number.
+pub fn copy(from: &std::fs::File, to: &Path, mode: u32, most: u64) -> Result<u64> {
+    use std::io::Read;
+    let copied = (|| {
+        let metadata = from.metadata()?;
+        if metadata.len() > most {
+            return Err(std::io::Error::other(format!("there is room for {} MB more", most >> 20)));
+        }
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(to)?;
+        let size = std::io::copy(&mut from.take(most), &mut file)?;
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.set_modified(metadata.modified()?)?;
+        Ok(size)
+    })();
+    copied.map_err(|error| Error::io("copy to", to, &error))
+}
+
+/// Give an open file a name of ours; a copy of it where it cannot have one.
+pub fn link(from: &std::fs::File, to: &Path, most: u64) -> Result<u64> {
+    use nix::fcntl::{AT_FDCWD, AtFlags};
+    // By descriptor: its name may mean another file by now.
+    let path = input::descriptor(from);
+    match nix::unistd::linkat(AT_FDCWD, &path, AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW) {
+        Ok(()) => Ok(0),
+        Err(_) => copy(from, to, 0o644, most),
+    }
+}
+
 /// Write new files, with the directories that they need. What is there in place
 /// of one goes: written into, it would change in a cache, too, that has a link to it.
 fn fill(tree: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
@@ -197,7 +226,8 @@ fn append(path: &Path, contents: &[u8]) -> Result<()> {
     write(path, &all, 0o644)
 }
 
-fn symlink(path: &Path, target: &Path) -> Result<()> {
+/// Make a symbolic link; it replaces a file or a link, and no directory.
+pub fn symlink(path: &Path, target: &Path) -> Result<()> {
     if let Some(parent) = path.parent() {
         directory(parent)?;
     }

@@ -6,9 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Diagnostic, Error, Result};
+use crate::foreign::printable_line;
+
+use super::git::snapshot::is_plain;
 
 /// A tar archive and the directory of the source tree that it fills.
 pub struct Part {
@@ -70,11 +73,30 @@ fn collect(part: &Part, entries: &mut BTreeMap<PathBuf, Content>) -> Result<()> 
             // git's header with the commit's id: it is noted elsewhere.
             continue;
         };
-        if path.components().next().is_some() {
-            entries.insert(path.components().collect(), content);
+        // `./` and the like.
+        let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+        if path.as_os_str().is_empty() {
+            continue;
+        }
+        if !is_plain(&path) {
+            return Err(hostile(&path, "it leads out of the tree, or is git's own"));
+        }
+        entries.insert(path, content);
+    }
+    for path in entries.keys() {
+        let inside = |above: &Path| matches!(entries.get(above), None | Some(Content::Directory));
+        if !path.ancestors().skip(1).all(inside) {
+            return Err(hostile(path, "it is below a file or a link"));
         }
     }
     Ok(())
+}
+
+/// No git makes such a tree: whoever did meant to write elsewhere when it is unpacked.
+fn hostile(path: &Path, why: &str) -> Error {
+    let path = path.to_string_lossy();
+    let fault = Diagnostic::error(format!("the source has an entry '{}': {why}", printable_line(&path)));
+    fault.hint("look at the commit: git ls-tree -r, git fsck").into()
 }
 
 fn append(builder: &mut tar::Builder<Vec<u8>>, path: &Path, content: &Content, time: u64) -> Result<()> {
@@ -120,6 +142,37 @@ mod tests {
             builder.append_data(&mut header, path, text.as_bytes()).unwrap();
         }
         builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn an_entry_that_would_be_written_elsewhere_is_refused() {
+        let raw = |rows: &[(&str, tar::EntryType, &str)]| {
+            let mut builder = tar::Builder::new(Vec::new());
+            for (path, kind, target) in rows {
+                let mut header = tar::Header::new_gnu();
+                header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
+                header.as_gnu_mut().unwrap().linkname[..target.len()].copy_from_slice(target.as_bytes());
+                header.set_entry_type(*kind);
+                header.set_mode(0o644);
+                header.set_size(0);
+                header.set_cksum();
+                builder.append(&header, &[][..]).unwrap();
+            }
+            Part { directory: "".into(), bytes: builder.into_inner().unwrap() }
+        };
+        let (file, link) = (tar::EntryType::Regular, tar::EntryType::Symlink);
+        let cases: [(&[(&str, tar::EntryType, &str)], &str); 5] = [
+            (&[("../x", file, "")], "leads out"),
+            (&[("a/../../x", file, "")], "leads out"),
+            (&[("/etc/x", file, "")], "leads out"),
+            (&[("a/.git/config", file, "")], "git's own"),
+            (&[("a", link, "/etc"), ("a/x", file, "")], "below a file or a link"),
+        ];
+        for (rows, why) in cases {
+            let said = join(&[raw(rows)], "x-1", 0).unwrap_err().diagnostics()[0].to_string();
+            assert!(said.contains(why), "{said}");
+        }
+        assert!(join(&[raw(&[("a", link, "/etc"), ("b", file, "")])], "x-1", 0).is_ok());
     }
 
     #[test]

@@ -180,8 +180,8 @@ impl Manifest {
         Self {
             schema: 1,
             result: String::new(),
-            source: tree.changelog.source.clone(),
-            version: tree.changelog.version.clone(),
+            source: tree.changelog.source.to_string(),
+            version: tree.changelog.version.to_string(),
             suite: request.suite.name.to_owned(),
             architecture: request.architecture.clone(),
             backend: request.backend.name(),
@@ -224,7 +224,7 @@ impl Ready<'_> {
     /// Build it, as it was prepared for; several times at once, if the requests have places,
     /// variations and ends of their own.
     pub fn build(&self, request: &Request) -> Result<Built> {
-        let kept = Kept::new(self.context, &self.tree.changelog.source, request, self.base.as_ref())?;
+        let kept = Kept::new(self.context, self.tree.changelog.source.as_str(), request, self.base.as_ref())?;
         let build = Build {
             context: self.context,
             request,
@@ -286,7 +286,8 @@ pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<
 
 /// `SUITE/SOURCE/VERSION/ARCHITECTURE` below the directory for results.
 fn place(context: &Context<'_>, request: &Request, tree: &Tree) -> PathBuf {
-    let below = [request.suite.name, &tree.changelog.source, tree.changelog.file_version(), &request.architecture];
+    let below =
+        [request.suite.name, tree.changelog.source.as_str(), tree.changelog.file_version(), &request.architecture];
     below.iter().fold(context.path(&request.output), |path, name| path.join(name))
 }
 

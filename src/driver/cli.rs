@@ -222,6 +222,9 @@ pub struct Suites {
     /// Package index; the first one is the primary index (default: PyPI, or the field Index)
     #[arg(long = "index", value_name = "URL")]
     pub indexes: Vec<String>,
+    /// Run code of the source with your own rights where it cannot be contained
+    #[arg(long)]
+    pub trust_source: bool,
 }
 
 /// Options of `lock`.

@@ -96,9 +96,12 @@ impl Context<'_> {
 
     /// The environment of children on the host: this process's, in the C locale,
     /// without the variables by which git's hooks point to another repository and
-    /// without those that steer pip and uv.
+    /// without those that steer what is run: the loader, interpreters, and the programs
+    /// that take options from a variable.
     pub fn children(&self) -> BTreeMap<OsString, OsString> {
-        let stray = |name: &str| name.starts_with("GIT_") || name.starts_with("PIP_") || name.starts_with("UV_");
+        let stray = |name: &str| {
+            STRAY.iter().any(|one| one.strip_suffix('*').map_or(*one == name, |start| name.starts_with(start)))
+        };
         let mut all = self.environment.all().clone();
         all.retain(|name, _| !stray(&name.to_string_lossy()));
         all.insert("LC_ALL".into(), "C.UTF-8".into());
@@ -135,9 +138,18 @@ impl Context<'_> {
 
     /// Run a program of the host; that it fails is for the caller to judge.
     pub fn attempt(&self, mut process: Process) -> Result<apply::Output> {
-        process.environment = self.children();
+        // What a caller sets goes before what this process has.
+        let mut environment = self.children();
+        environment.append(&mut process.environment);
+        process.environment = environment;
         self.find(&process)?;
         apply::capture(&super::process::bound(process))
+    }
+
+    /// Fail where a program is not installed that another one starts.
+    pub fn needs(&self, program: &str) -> Result<()> {
+        let words: [&str; 0] = [];
+        self.find(&Process::new(program, words).environment(&self.children()))
     }
 
     /// Fail where a program is not installed; [`super::process::bound`] would say it in other words.
@@ -186,6 +198,32 @@ impl Context<'_> {
         clean
     }
 }
+
+/// Variables that no child gets; a `*` stands for any rest.
+const STRAY: [&str; 22] = [
+    "BASH_ENV",
+    "BASH_FUNC_*",
+    "BZIP*",
+    "CDPATH",
+    "ENV",
+    "GIT_*",
+    "GREP_*",
+    "GZIP*",
+    "IFS",
+    "LD_*",
+    "LS_*",
+    "PERL*",
+    "PIP_*",
+    "POSIXLY_CORRECT",
+    "PYTHON*",
+    "SHELLOPTS",
+    "TAPE",
+    "TAR_*",
+    "UV_*",
+    "XZ_*",
+    "ZIP*",
+    "ZSTD_*",
+];
 
 /// Programs that not every machine has, and their packages.
 const PACKAGES: [(&str, &str); 9] = [

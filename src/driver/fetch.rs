@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::hex::hex;
+use crate::foreign::{DebianVersion, PackageName, Reach, Sha256, Url};
 use crate::input;
 use crate::plan::Process;
 
@@ -81,9 +81,9 @@ pub struct Fetched {
     /// The tarball.
     pub path: PathBuf,
     /// Source package.
-    pub source: String,
+    pub source: PackageName,
     /// Upstream version.
-    pub version: String,
+    pub version: DebianVersion,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -117,7 +117,7 @@ fn from_git(context: &Context<'_>, request: &Request) -> Result<Fetched> {
     let provenance = Provenance {
         schema: 1,
         file: source::orig_name(&name, &version, compression),
-        sha256: sha256(&bytes),
+        sha256: sha256(&bytes).to_string(),
         size: bytes.len(),
         from: request.repository.clone(),
         commit: Some(commit),
@@ -148,13 +148,16 @@ fn identity(
     request: &Request,
     commit: &str,
     tag: Option<&str>,
-) -> Result<(String, String)> {
+) -> Result<(PackageName, DebianVersion)> {
     let committed = repository.file(commit, "debian/changelog")?;
     let text = match committed {
         Some(text) => Some(text),
-        None => input::text(&context.directory.join("debian/changelog"))?,
+        None => input::within(&context.directory, source::CHANGELOG)?,
     };
-    let changelog = text.as_deref().and_then(Changelog::parse);
+    // Who says both needs no changelog, and gets no fault of it.
+    let asked = request.name.is_some() && request.version.is_some();
+    let changelog = text.filter(|_| !asked).map(|text| Changelog::parse(&text)).transpose();
+    let changelog = changelog.map_err(|fault| Error::from(*fault))?;
     let project = || -> Result<Option<String>> {
         let text = repository.file(commit, "pyproject.toml")?;
         let table = text.and_then(|text| text.parse::<toml::Table>().ok());
@@ -162,7 +165,7 @@ fn identity(
     };
     let name = match (&request.name, &changelog) {
         (Some(name), _) => Some(name.clone()),
-        (None, Some(changelog)) => Some(changelog.source.clone()),
+        (None, Some(changelog)) => Some(changelog.source.to_string()),
         (None, None) => project()?.or_else(|| directory_name(context, &request.repository)),
     };
     let name = name.as_deref().and_then(source::package_name).ok_or_else(|| {
@@ -188,7 +191,7 @@ fn identity(
             .hint("give it with --upstream-version"),
         )
     })?;
-    Ok((name, version))
+    Ok((PackageName::new(&name)?, source::upstream_version(&version)?))
 }
 
 fn directory_name(context: &Context<'_>, repository: &str) -> Option<String> {
@@ -200,7 +203,9 @@ fn directory_name(context: &Context<'_>, repository: &str) -> Option<String> {
 fn from_archive(context: &Context<'_>, request: &Request, archive: &str) -> Result<Fetched> {
     let bytes = read(context, archive)?;
     let digest = sha256(&bytes);
-    if let Some(expected) = request.sha256.as_deref().map(str::to_lowercase).filter(|expected| *expected != digest) {
+    let expected = request.sha256.as_deref().map(Sha256::new).transpose();
+    let expected = expected.map_err(|refused| Error::Usage(Diagnostic::error(format!("--sha256: {refused}"))))?;
+    if let Some(expected) = expected.filter(|expected| *expected != digest) {
         return Err(Diagnostic::error(format!("{archive} has sha256 {digest}, not {expected}"))
             .hint("the archive is another one than you checked: ask upstream which is right")
             .into());
@@ -219,18 +224,24 @@ fn from_archive(context: &Context<'_>, request: &Request, archive: &str) -> Resu
     let file = archive.rsplit('/').next().unwrap_or_default();
     let file = file.split(['?', '#']).next().unwrap_or_default();
     let own = source::of_archive(file);
-    let changelog = input::text(&context.directory.join("debian/changelog"))?.as_deref().and_then(Changelog::parse);
-    let name = request.name.clone().or(changelog.map(|one| one.source)).or(own.as_ref().map(|own| own.0.clone()));
+    let changelog = || -> Result<Option<String>> {
+        let text = input::within(&context.directory, source::CHANGELOG)?;
+        let parsed = text.map(|text| Changelog::parse(&text)).transpose().map_err(|fault| Error::from(*fault))?;
+        Ok(parsed.map(|one| one.source.to_string()))
+    };
+    let name = request.name.clone().map_or_else(changelog, |name| Ok(Some(name)))?;
+    let name = name.or(own.as_ref().map(|own| own.0.clone()));
     let version = request.version.clone().or(own.map(|own| own.1));
     let (Some(name), Some(version)) = (name, version) else {
         return Err(Diagnostic::error(format!("'{file}' does not say name and version"))
             .hint("give them with --name and --upstream-version")
             .into());
     };
+    let (name, version) = (PackageName::new(&name)?, source::upstream_version(&version)?);
     let provenance = Provenance {
         schema: 1,
         file: source::orig_name(&name, &version, compression),
-        sha256: digest,
+        sha256: digest.to_string(),
         size: bytes.len(),
         from: archive.to_owned(),
         commit: None,
@@ -254,11 +265,45 @@ fn read(context: &Context<'_>, place: &str) -> Result<Vec<u8>> {
     })
 }
 
-/// The bytes at a URL, through curl.
-pub fn download(context: &Context<'_>, url: &str) -> Result<Vec<u8>> {
-    let words =
-        ["--fail", "--silent", "--show-error", "--location", "--proto", "=https,http,file", "--retry", "2", "--"];
-    context.output(&format!("downloading {url}"), Process::new("curl", words.into_iter().chain([url])))
+/// The bytes at a URL of the command line, through curl.
+fn download(context: &Context<'_>, url: &str) -> Result<Vec<u8>> {
+    let url =
+        Url::within(url, Reach::Everywhere).map_err(|refused| Error::Usage(Diagnostic::error(refused.to_string())))?;
+    let mut words = curl(url.is_remote(), input::ARCHIVE);
+    words.extend(["--globoff", "--", url.as_str()].map(str::to_owned));
+    context.output(&format!("downloading {url}"), Process::new("curl", words))
+}
+
+/// What curl is always told: no file of options or passwords of its own, from one
+/// machine only to another one, and an end.
+pub fn curl(remote: bool, most: u64) -> Vec<String> {
+    let words = [
+        // Without this as the first word, ~/.curlrc is read.
+        "-q",
+        "--fail",
+        "--silent",
+        "--show-error",
+        "--location",
+        "--max-redirs",
+        "10",
+        "--proto",
+        if remote { "=https,http" } else { "=https,http,file" },
+        "--proto-redir",
+        "=https,http",
+        "--retry",
+        "2",
+        "--connect-timeout",
+        "60",
+        "--max-time",
+        "7200",
+        // A server that gives less than a byte a second for so long gives nothing more.
+        "--speed-limit",
+        "1",
+        "--speed-time",
+        "120",
+        "--max-filesize",
+    ];
+    words.iter().map(|word| (*word).to_owned()).chain([most.to_string()]).collect()
 }
 
 fn verify(context: &Context<'_>, request: &Request, bytes: &[u8], signature: &str) -> Result<String> {
@@ -314,8 +359,8 @@ fn compress(context: &Context<'_>, bytes: Vec<u8>, compression: Compression) -> 
 fn place(
     context: &Context<'_>,
     request: &Request,
-    source: String,
-    version: String,
+    source: PackageName,
+    version: DebianVersion,
     bytes: &[u8],
     provenance: Provenance,
 ) -> Result<Fetched> {
@@ -345,7 +390,7 @@ pub fn json(value: &impl Serialize) -> Result<String> {
     Ok(text + "\n")
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    hex(&Sha256::digest(bytes))
+fn sha256(bytes: &[u8]) -> Sha256 {
+    use sha2::Digest;
+    Sha256::of(&sha2::Sha256::digest(bytes).into())
 }

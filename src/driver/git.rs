@@ -1,16 +1,182 @@
 //! A git repository, asked through git itself.
 //!
-//! Owns what the driver knows of refs, trees and submodules. Changes no
-//! repository but its own mirrors in the cache.
+//! Owns what the driver knows of refs, trees and submodules, and every start of git
+//! ([`process`]). A source's repository is read as a [`snapshot`], so that git obeys
+//! nothing of it; what is fetched goes into mirrors in the cache, one for each URL,
+//! whose configuration is ours.
 
+pub mod snapshot;
+
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Diagnostic, Error, Result};
+use crate::foreign::{Refused, Url};
 use crate::input;
 use crate::plan::Process;
 
 use super::archive::Part;
 use super::context::Context;
+use super::hold::Workroom;
+use snapshot::{Depth, Place, is_plain};
+
+/// What git is always told, over every configuration.
+const OVER: [(&str, &str); 11] = [
+    ("core.fsmonitor", "false"),
+    ("core.hooksPath", "/dev/null"),
+    ("core.attributesFile", "/dev/null"),
+    ("core.pager", "cat"),
+    ("protocol.ext.allow", "never"),
+    ("submodule.recurse", "false"),
+    ("fetch.recurseSubmodules", "false"),
+    ("fetch.fsckObjects", "true"),
+    ("gc.autoDetach", "false"),
+    ("http.followRedirects", "initial"),
+    ("advice.detachedHead", "false"),
+];
+
+/// Faults of old commits that many good repositories have, and that harm nobody who
+/// reads them. What names submodules, paths and `.git` stays an error.
+const OLD: [&str; 13] = [
+    "badDate",
+    "badDateOverflow",
+    "badEmail",
+    "badName",
+    "badTimezone",
+    "missingEmail",
+    "missingNameBeforeEmail",
+    "missingSpaceBeforeDate",
+    "missingSpaceBeforeEmail",
+    "missingTaggerEntry",
+    "multipleAuthors",
+    "zeroPaddedDate",
+    "zeroPaddedFilemode",
+];
+
+/// git in a repository of ours: a snapshot or a mirror. It has no configuration but that
+/// one's, runs nothing on its behalf, and asks no network.
+pub fn process<A: Into<OsString>>(
+    repository: &Path,
+    work_tree: Option<&Path>,
+    words: impl IntoIterator<Item = A>,
+) -> Process {
+    let mut process = Process::new("git", words).directory(work_tree.unwrap_or(Path::new("/")));
+    let mut set = |name: &str, value: OsString| drop(process.environment.insert(name.into(), value));
+    set("GIT_DIR", repository.into());
+    if let Some(tree) = work_tree {
+        set("GIT_WORK_TREE", tree.into());
+    }
+    let old = OLD.map(|name| (format!("fetch.fsck.{name}"), "ignore"));
+    let pairs = OVER.map(|(key, value)| (key.to_owned(), value)).into_iter().chain(old);
+    let mut count = 0;
+    for (key, value) in pairs {
+        set(&format!("GIT_CONFIG_KEY_{count}"), key.into());
+        set(&format!("GIT_CONFIG_VALUE_{count}"), value.into());
+        count += 1;
+    }
+    for (name, value) in [
+        ("GIT_CONFIG_COUNT", count.to_string().as_str()),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_ATTR_NOSYSTEM", "1"),
+        ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ("GIT_NO_LAZY_FETCH", "1"),
+        ("GIT_OPTIONAL_LOCKS", "0"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("GIT_PAGER", "cat"),
+        ("GIT_EDITOR", "false"),
+        // None at all.
+        ("GIT_ALLOW_PROTOCOL", "none"),
+    ] {
+        set(name, value.into());
+    }
+    process
+}
+
+/// The same with the configuration of the machine and of whoever runs this: proxies,
+/// passwords, other names of servers and the keys that sign are his word, and trusted.
+/// Other machines may be asked, and nothing else.
+fn trusting(mut process: Process) -> Process {
+    for name in ["GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL"] {
+        process.environment.remove(std::ffi::OsStr::new(name));
+    }
+    process.environment.insert("GIT_ALLOW_PROTOCOL".into(), "https:http:ssh:git".into());
+    process
+}
+
+/// A setting of the repository at a directory as a text, else of the user's own configuration.
+pub fn setting(context: &Context<'_>, directory: &Path, key: &str) -> Option<String> {
+    let place = Place::find(context, directory).ok().flatten();
+    if let Some(text) = place.and_then(|place| place.setting(context, key).ok().flatten()) {
+        return Some(text);
+    }
+    let words = ["config", "--get", key];
+    let output = context.attempt(trusting(process(Path::new("/nonexistent"), None, words))).ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Some(text).filter(|text| output.success && !text.is_empty() && !text.contains(char::is_control))
+}
+
+/// Names of the files below a directory that git knows or would add, ended by NUL, as
+/// the repository says that the directory is part of; `None` where none does.
+pub fn files(context: &Context<'_>, directory: &Path) -> Result<Option<Vec<u8>>> {
+    // A file .git that leads to another repository says nothing about this directory.
+    let Some(place) = Place::find(context, directory).ok().flatten() else { return Ok(None) };
+    let Some(tree) = &place.work_tree else { return Ok(None) };
+    let room = Workroom::new(&context.cache()?.join("work"))?;
+    let copy = place.copy(context, &room, Depth::Files)?;
+    let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+    let listed = context.attempt(process(&copy, Some(tree), listing).directory(directory));
+    Ok(listed.ok().filter(|output| output.success && !output.stdout.is_empty()).map(|output| output.stdout))
+}
+
+/// A repository of another machine: a URL, or `user@host:path`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote(String);
+
+impl Remote {
+    /// From its text.
+    pub fn new(text: &str) -> std::result::Result<Self, String> {
+        let own = || Self(text.to_owned());
+        let refused =
+            |why: &str| Err(format!("'{}' is no repository to fetch: {why}", crate::foreign::printable_line(text)));
+        let bad = |c: char| c.is_control() || c.is_whitespace() || "\"'<>\\^`{|}$;&*?".contains(c);
+        let name = |part: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+            !part.is_empty() && !part.starts_with('-') && part.chars().all(plain)
+        };
+        let (place, path) = match text.split_once("://") {
+            Some((scheme, _)) if ["https", "http"].contains(&scheme) => {
+                return Url::new(text).map(|_| own()).map_err(|refused: Refused| refused.to_string());
+            }
+            Some((scheme, rest)) if ["ssh", "git", "git+ssh", "ssh+git"].contains(&scheme) => {
+                rest.split_once('/').unwrap_or((rest, ""))
+            }
+            Some(_) => return refused("only https, http, ssh and git are asked for it"),
+            None if is_remote(text) => text.split_once(':').unwrap_or_default(),
+            None => return refused("it is a path"),
+        };
+        let (user, host) = place.split_once('@').map_or((None, place), |(user, host)| (Some(user), host));
+        let host = match host.rsplit_once(':') {
+            Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => host,
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let numbers = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':');
+        if user.is_some_and(|user| !name(user)) || !(name(host) || numbers) {
+            return refused("its host has letters, digits, - and .");
+        }
+        // ssh would take a path that begins so for an option, and `::` begins a helper's name.
+        if path.is_empty() || path.starts_with(['-', ':']) || path.contains(bad) || text.len() > 4096 {
+            return refused("its path has no white space and no character that a shell knows");
+        }
+        Ok(own())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// What is to be taken from a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +191,18 @@ pub enum Wanted {
     Commit(String),
 }
 
-/// A repository: a work tree, a bare one, or a mirror of a remote one.
+/// A repository of ours that can be asked: a snapshot of one of this machine, or a
+/// mirror of a remote one.
 pub struct Repository<'a> {
     context: &'a Context<'a>,
+    /// What messages call it.
+    name: String,
     directory: PathBuf,
+    /// Of a snapshot.
+    place: Option<Place>,
+    /// Where it comes from, for relative URLs.
+    origin: Option<String>,
+    _room: Option<Workroom>,
 }
 
 /// A submodule of a commit.
@@ -43,49 +217,99 @@ pub struct Submodule {
 impl<'a> Repository<'a> {
     /// The repository at a path, or a mirror of the one at a URL.
     pub fn open(context: &'a Context<'a>, place: &str) -> Result<Self> {
-        if is_remote(place) {
-            return Self::mirror(context, place);
+        // A file: URL of the command line is a path; git itself gets none.
+        let local = place.strip_prefix("file://");
+        if local.is_none() && is_remote(place) {
+            let url = Remote::new(place).map_err(|why| Error::Usage(Diagnostic::error(why)))?;
+            return Self::mirror(context, &url);
         }
-        let repository = Self { context, directory: context.path(Path::new(place)) };
-        let found = repository.git(["rev-parse", "--git-dir"])?;
-        if found.success {
-            return Ok(repository);
+        let directory = context.path(Path::new(local.unwrap_or(place)));
+        let none = |why: &str| {
+            Error::from(
+                Diagnostic::error(format!("{place} is no git repository{why}"))
+                    .hint("name a repository, or a release archive with --archive"),
+            )
+        };
+        if !input::is_directory(&directory) {
+            return Err(none(": there is no such directory"));
         }
-        let words = super::context::last_words(&found.stderr);
-        Err(Diagnostic::error(format!("{place} is no git repository: {words}"))
-            .hint("name a repository, or a release archive with --archive")
-            .into())
+        let mut found = Place::find(context, &directory)?.ok_or_else(|| none(""))?;
+        if local.is_some() {
+            found.work_tree = None;
+            found.prefix = PathBuf::new();
+        }
+        Self::of(context, directory.display().to_string(), found)
     }
 
-    fn mirror(context: &'a Context<'a>, url: &str) -> Result<Self> {
-        let name = crate::helper::venv::distribution::digest([url]);
-        let directory = context.cache()?.join("git").join(&name[..16]);
-        let repository = Self { context, directory: directory.clone() };
-        if !input::is_directory(&directory) {
-            let words = ["init", "--quiet", "--bare"].map(Into::into).into_iter().chain([directory.into()]);
-            context.output("git init", Process::new::<std::ffi::OsString>("git", words))?;
+    fn of(context: &'a Context<'a>, name: String, place: Place) -> Result<Self> {
+        let room = Workroom::new(&context.cache()?.join("work"))?;
+        let directory = place.copy(context, &room, Depth::History)?;
+        let origin = place.setting(context, "remote.origin.url")?;
+        Ok(Self { context, name, directory, place: Some(place), origin, _room: Some(room) })
+    }
+
+    fn mirror(context: &'a Context<'a>, url: &Remote) -> Result<Self> {
+        let name = crate::helper::venv::distribution::digest([url.as_str()]);
+        let directory = context.cache()?.join("git").join(&name[..32]);
+        let mirror = Self {
+            context,
+            name: url.as_str().to_owned(),
+            directory: directory.clone(),
+            place: None,
+            origin: Some(url.as_str().to_owned()),
+            _room: None,
+        };
+        // No template: a new repository has nothing in it that runs.
+        let words = ["init", "--quiet", "--bare", "--template="];
+        if !input::is_directory(&directory.join("refs")) {
+            crate::apply::directory(&directory)?;
+            context.output("git init", process(&directory, None, words))?;
         }
-        context.say(format!("fetching {url}"));
-        repository.ask([
-            "fetch",
-            "--quiet",
+        context.say(format!("fetching {}", url.as_str()));
+        mirror.fetch(&[
             "--force",
             "--prune",
             "--tags",
-            url,
+            "--",
+            url.as_str(),
             "+refs/heads/*:refs/heads/*",
             "+HEAD:refs/remote-head",
         ])?;
-        Ok(repository)
+        Ok(mirror)
+    }
+
+    fn fetch(&self, words: &[&str]) -> Result<()> {
+        let words = ["fetch", "--quiet"].iter().chain(words).copied();
+        self.context.output("git fetch", trusting(process(&self.directory, None, words))).map(|_| ())
+    }
+
+    /// The newest tag that what is checked out comes after.
+    pub fn newest_tag(&self) -> Result<Option<String>> {
+        let found = self.git(["describe", "--tags", "--abbrev=0"])?;
+        Ok(Some(text(&found.stdout)).filter(|_| found.success))
     }
 
     /// Whether files differ from what is committed, with the first lines of `git status`.
     pub fn dirt(&self) -> Result<Option<String>> {
-        if self.ask(["rev-parse", "--is-bare-repository"])? == "true" {
+        let Some(place) = &self.place else { return Ok(None) };
+        if place.work_tree.is_none() {
             return Ok(None);
         }
-        let status = self.ask(["status", "--porcelain", "--untracked-files=normal"])?;
-        let lines: Vec<&str> = status.lines().map(str::trim).take(3).collect();
+        // Within a submodule, git would go by that one's own configuration.
+        let words = ["status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=all"];
+        let status = self.ask(words)?;
+        let mut lines: Vec<String> = status.lines().map(|line| line.trim().to_owned()).take(3).collect();
+        if !self.git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?.success {
+            return Ok((!lines.is_empty()).then(|| lines.join(", ")));
+        }
+        for submodule in self.submodules("HEAD")? {
+            let Some(inner) = place.submodule(&place.prefix.join(&submodule.path))? else { continue };
+            let inner = Self::of(self.context, submodule.path.display().to_string(), inner)?;
+            let moved = inner.commit(&Wanted::Head).is_ok_and(|commit| commit != submodule.commit);
+            if lines.len() < 3 && (moved || inner.dirt()?.is_some()) {
+                lines.push(format!("M {}", submodule.path.display()));
+            }
+        }
         Ok((!lines.is_empty()).then(|| lines.join(", ")))
     }
 
@@ -110,7 +334,7 @@ impl<'a> Repository<'a> {
             Wanted::Branch(name) => format!("no branch '{name}'"),
             Wanted::Commit(id) => format!("no commit '{id}'"),
         };
-        Err(Diagnostic::error(format!("{} has {what}", self.directory.display()))
+        Err(Diagnostic::error(format!("{} has {what}", self.name))
             .hint("'git tag --list' and 'git branch --all' show what there is; 'git fetch --tags' brings more")
             .into())
     }
@@ -123,7 +347,8 @@ impl<'a> Repository<'a> {
         {
             return Ok("none".to_owned());
         }
-        let output = self.git(["verify-tag", "--raw", tag])?;
+        let words = ["verify-tag", "--raw", "--", &name];
+        let output = self.context.attempt(trusting(process(&self.directory, None, words)))?;
         let words = String::from_utf8_lossy(&output.stderr);
         let key = words.lines().find_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG ")?.split(' ').next());
         Ok(match key {
@@ -135,13 +360,13 @@ impl<'a> Repository<'a> {
 
     /// When a commit was made, in seconds since the epoch.
     pub fn time(&self, commit: &str) -> Result<u64> {
-        let time = self.ask(["show", "--no-patch", "--format=%ct", commit])?;
+        let time = self.ask(["show", "--no-patch", "--format=%ct", "--end-of-options", commit])?;
         time.parse().map_err(|_| Error::failed(format!("git gives '{time}' as the time of {commit}")))
     }
 
     /// Text of a file of a commit, where there is one.
     pub fn file(&self, commit: &str, path: &str) -> Result<Option<String>> {
-        let output = self.git(["cat-file", "blob", &format!("{commit}:{path}")])?;
+        let output = self.git(["cat-file", "blob", &self.named(commit, Path::new(path))])?;
         Ok(output.success.then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
@@ -154,8 +379,10 @@ impl<'a> Repository<'a> {
     }
 
     fn collect(&self, commit: &str, below: &Path, parts: &mut Vec<Part>, found: &mut Vec<Submodule>) -> Result<()> {
-        // tar.umask: the archive's modes do not follow the user's configuration.
-        let archive = self.git(["-c", "tar.umask=0022", "archive", "--format=tar", commit])?;
+        // tar.umask: the archive's modes do not follow a configuration.
+        let top = self.named(commit, Path::new(""));
+        let words = ["-c", "tar.umask=0022", "archive", "--format=tar", "--end-of-options", &top];
+        let archive = self.git(words)?;
         if !archive.success {
             let words = super::context::last_words(&archive.stderr);
             return Err(Error::failed(format!("git archive {commit} failed: {words}")));
@@ -170,39 +397,57 @@ impl<'a> Repository<'a> {
         Ok(())
     }
 
+    /// What git calls a file or the tree of a commit, below the directory that was asked for.
+    fn named(&self, commit: &str, path: &Path) -> String {
+        let prefix = self.place.as_ref().map(|place| place.prefix.clone()).unwrap_or_default();
+        let path = prefix.join(path);
+        if path.as_os_str().is_empty() { commit.to_owned() } else { format!("{commit}:{}", path.display()) }
+    }
+
     fn submodules(&self, commit: &str) -> Result<Vec<Submodule>> {
-        let listing = self.ask(["ls-tree", "-r", "-z", "--full-tree", commit])?;
-        Ok(listing
-            .split('\0')
-            .filter_map(|row| {
-                let (facts, path) = row.split_once('\t')?;
-                let commit = facts.strip_prefix("160000 commit ")?;
-                Some(Submodule { path: path.into(), commit: commit.to_owned() })
-            })
-            .collect())
+        let listing = self.ask(["ls-tree", "-r", "-z", "--end-of-options", &self.named(commit, Path::new(""))])?;
+        let mut all = Vec::new();
+        for row in listing.split('\0') {
+            let Some((facts, path)) = row.split_once('\t') else { continue };
+            let Some(commit) = facts.strip_prefix("160000 commit ") else { continue };
+            let path = PathBuf::from(path);
+            if !is_plain(&path) {
+                let fault = format!("{} has a submodule at '{}'", self.name, path.display());
+                return Err(Diagnostic::error(fault).hint("no repository of a good will has: look at it").into());
+            }
+            all.push(Submodule { path, commit: commit.to_owned() });
+        }
+        Ok(all)
     }
 
     /// The repository of a submodule: where it is checked out, else a mirror of its URL.
     fn submodule(&self, commit: &str, submodule: &Submodule) -> Result<Repository<'a>> {
-        let checked_out = Repository { context: self.context, directory: self.directory.join(&submodule.path) };
         let object = format!("{}^{{commit}}", submodule.commit);
-        if input::kind(&checked_out.directory.join(".git"))?.is_some()
-            && checked_out.git(["cat-file", "-e", &object])?.success
-        {
-            return Ok(checked_out);
+        let path = &submodule.path;
+        let inside = match &self.place {
+            Some(place) => place.submodule(&place.prefix.join(path))?,
+            None => None,
+        };
+        if let Some(inside) = inside {
+            let checked_out = Self::of(self.context, path.display().to_string(), inside)?;
+            if checked_out.git(["cat-file", "-e", &object])?.success {
+                return Ok(checked_out);
+            }
         }
-        let url = self.submodule_url(commit, &submodule.path)?;
+        let url = self.submodule_url(commit, path)?;
         let mirror = Self::mirror(self.context, &url)?;
         if !mirror.git(["cat-file", "-e", &object])?.success {
             // A commit that no branch or tag reaches any more.
-            mirror.ask(["fetch", "--quiet", &url, &submodule.commit])?;
+            mirror.fetch(&["--", url.as_str(), &submodule.commit])?;
         }
         Ok(mirror)
     }
 
-    fn submodule_url(&self, commit: &str, path: &Path) -> Result<String> {
+    fn submodule_url(&self, commit: &str, path: &Path) -> Result<Remote> {
+        let prefix = self.place.as_ref().map(|place| place.prefix.clone()).unwrap_or_default();
+        let path = prefix.join(path);
         let blob = format!("{commit}:.gitmodules");
-        let listing = self.git(["config", "--blob", &blob, "--null", "--list"])?;
+        let listing = self.git(["config", "--blob", &blob, "--no-includes", "--null", "--list"])?;
         let listing = text(&listing.stdout);
         let rows: Vec<(&str, &str)> = listing.split('\0').filter_map(|row| row.split_once('\n')).collect();
         let section =
@@ -211,28 +456,35 @@ impl<'a> Repository<'a> {
             let key = format!("{section}.url");
             rows.iter().find_map(|(name, value)| (*name == key).then_some(*value))
         });
+        let cure = "check it out first, if you trust where it comes from: git submodule update --init";
+        let refused = |why: String| {
+            Error::from(Diagnostic::error(format!("submodule {} of {}: {why}", path.display(), self.name)).hint(cure))
+        };
         let Some(url) = url else {
-            return Err(Diagnostic::error(format!("submodule {} has no URL in .gitmodules", path.display()))
-                .hint("check it out: git submodule update --init")
-                .into());
+            return Err(refused("it has no URL in .gitmodules".to_owned()));
         };
         if !url.starts_with("./") && !url.starts_with("../") {
-            return Ok(url.to_owned());
+            return Remote::new(url).map_err(refused);
         }
-        let origin = self.git(["remote", "get-url", "origin"])?;
-        let base = if origin.success { text(&origin.stdout) } else { self.directory.to_string_lossy().into_owned() };
-        Ok(relative_url(&base, url))
+        // Beside a repository of this machine are others, which may be private.
+        match self.origin.as_deref().map(Remote::new) {
+            Some(Ok(base)) => Remote::new(&relative_url(base.as_str(), url)).map_err(refused),
+            _ => Err(refused(format!("'{url}' is beside a repository that is on this machine"))),
+        }
+    }
+
+    fn process<const N: usize>(&self, words: [&str; N]) -> Process {
+        let tree = self.place.as_ref().and_then(|place| place.work_tree.as_deref());
+        process(&self.directory, tree, words)
     }
 
     fn git<const N: usize>(&self, words: [&str; N]) -> Result<crate::apply::Output> {
-        let process = Process::new("git", words).directory(&self.directory);
-        self.context.attempt(process)
+        self.context.attempt(self.process(words))
     }
 
     fn ask<const N: usize>(&self, words: [&str; N]) -> Result<String> {
         let what = format!("git {}", words[0]);
-        let process = Process::new("git", words).directory(&self.directory);
-        self.context.output(&what, process).map(|bytes| text(&bytes))
+        self.context.output(&what, self.process(words)).map(|bytes| text(&bytes))
     }
 }
 
@@ -280,6 +532,57 @@ mod tests {
         for path in [".", "/a/b", "../x:y", "a@b/c:d"] {
             assert!(!is_remote(path), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_fetched_is_on_another_machine() {
+        for good in [
+            "https://host/x.git",
+            "ssh://git@host:22/~me/x.git",
+            "git://host/x",
+            "git+ssh://host/x",
+            "git@host.example:group/x.git",
+            "ssh://[::1]:22/x",
+        ] {
+            assert!(Remote::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "/root/private",
+            "../private",
+            "file:///root/private",
+            "--upload-pack=touch /tmp/x",
+            "-u@host:x",
+            "ext::sh -c id",
+            "ext::sh@host:-c id",
+            "fd::17",
+            "ssh://-oProxyCommand=id/x",
+            "ssh://a@-oProxyCommand=id/x",
+            "git@-oProxyCommand=id:x",
+            "git@host:-x",
+            "git@host:x y",
+            "git@host:$(id)",
+            "git@host::x",
+            "https://host/\nx",
+            "ftp://host/x",
+            "ssh://host",
+        ] {
+            assert!(Remote::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn git_is_told_to_obey_nobody() {
+        let text = |process: &Process, name: &str| {
+            process.environment.get(std::ffi::OsStr::new(name)).map(|value| value.to_string_lossy().into_owned())
+        };
+        let plain = process(Path::new("/mirror"), None, ["fetch"]);
+        assert_eq!(text(&plain, "GIT_CONFIG_GLOBAL").as_deref(), Some("/dev/null"));
+        assert_eq!(text(&plain, "GIT_ALLOW_PROTOCOL").as_deref(), Some("none"));
+        assert_eq!(text(&plain, "GIT_CONFIG_KEY_1").as_deref(), Some("core.hooksPath"));
+        let trusting = trusting(plain);
+        assert_eq!(text(&trusting, "GIT_CONFIG_GLOBAL"), None);
+        assert_eq!(text(&trusting, "GIT_ALLOW_PROTOCOL").as_deref(), Some("https:http:ssh:git"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::apply;
 use crate::debian::{control, paragraph};
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
+use crate::foreign::printable_line;
 use crate::helper::venv::cli::Options;
 use crate::helper::venv::distribution::digest;
 use crate::helper::venv::pyproject::Pyproject;
@@ -17,6 +18,7 @@ use crate::input;
 use crate::plan::Process;
 
 use super::context::{Context, last_words};
+use super::index::Index;
 use super::inspect::hooks;
 use super::target::Suite;
 
@@ -39,37 +41,50 @@ pub struct Inputs {
     extras: BTreeSet<String>,
     groups: BTreeSet<String>,
     /// Indexes, the primary one first.
-    pub indexes: Vec<String>,
+    pub indexes: Vec<Index>,
+    /// Whether code of the source may run where it cannot be contained.
+    pub trusted: bool,
 }
 
-/// Read what the venvs of the source in `root` are made of.
+/// Read what the venvs of the source in `root` are made of; `indexes` are the command line's.
 pub fn inputs(root: &Path, indexes: &[String]) -> Result<Inputs> {
-    let text = input::text(&root.join("debian/control"))?.ok_or_else(|| {
+    let settings = settings(root)?;
+    let ours = indexes.iter().map(|url| Index::ours(url)).collect::<std::result::Result<Vec<_>, _>>();
+    let ours = ours.map_err(|refused| {
+        Error::Usage(Diagnostic::error(format!("--index: {refused}")).hint("name it as https://HOST/simple"))
+    })?;
+    let mut inputs = Inputs { settings, indexes: ours.clone(), ..Inputs::default() };
+    for settings in inputs.settings.clone() {
+        inputs.take(root, &settings, &ours)?;
+    }
+    Ok(inputs)
+}
+
+/// The settings of each package with a venv of the source in `root`.
+pub fn settings(root: &Path) -> Result<Vec<Settings>> {
+    let text = input::within(root, "debian/control")?.ok_or_else(|| {
         Error::from(
             Diagnostic::error("there is no debian/control here").hint("run this in a source package's directory"),
         )
     })?;
     let control = control::parse(&text)?;
-    let mut inputs = Inputs { indexes: indexes.to_vec(), ..Inputs::default() };
+    let mut all = Vec::new();
     let single = control.binaries.len() == 1;
     for binary in &control.binaries {
         let names = [format!("debian/{}.venv", binary.name), "debian/venv".to_owned()];
         let found = names.iter().take(if single { 2 } else { 1 }).find(|name| input::is_file(&root.join(name)));
         if found.is_some() || single {
-            inputs.settings.push(settings_of(root, &binary.name, found.map(Path::new))?);
+            all.push(settings_of(root, &binary.name, found.map(Path::new))?);
         }
     }
-    for settings in inputs.settings.clone() {
-        inputs.take(root, &settings)?;
-    }
-    Ok(inputs)
+    Ok(all)
 }
 
 fn settings_of(root: &Path, package: &str, file: Option<&Path>) -> Result<Settings> {
     let mut paragraphs = Vec::new();
     let mut faults = Vec::new();
     if let Some(file) = file {
-        let text = input::text(&root.join(file))?.unwrap_or_default();
+        let text = input::within(root, &file.to_string_lossy())?.unwrap_or_default();
         (paragraphs, faults) = paragraph::parse(&text, file);
     }
     let field = paragraphs.first().and_then(|one| one.get("Project"));
@@ -88,18 +103,24 @@ fn settings_of(root: &Path, package: &str, file: Option<&Path>) -> Result<Settin
 }
 
 impl Inputs {
-    fn take(&mut self, root: &Path, settings: &Settings) -> Result<()> {
-        self.indexes.extend(settings.indexes.iter().map(|item| item.text.clone()));
+    fn take(&mut self, root: &Path, settings: &Settings, ours: &[Index]) -> Result<()> {
+        for item in &settings.indexes {
+            let index = Index::foreign(&item.text, ours).map_err(|refused| {
+                let fault = item.error(refused.to_string());
+                Error::from(fault.hint("an index of this machine is named on the command line, too: --index URL"))
+            })?;
+            self.indexes.push(index);
+        }
         self.lines.extend(settings.preinstall.iter().map(|item| item.text.clone()));
         self.files.extend(settings.requirements.iter().map(|item| item.text.clone()));
         for project in &settings.projects {
             let pyproject = below(&project.text, "pyproject.toml");
             let setup = below(&project.text, "setup.py");
-            let text = input::text(&root.join(&pyproject))?;
+            let text = input::within(root, &pyproject)?;
             let parsed = text.as_deref().map(|text| Pyproject::parse(text, Path::new(&pyproject))).transpose()?;
             self.lines.extend(parsed.unwrap_or_default().build_requires);
             let read = |name: &str| -> Result<String> {
-                Ok(input::text(&root.join(below(&project.text, name)))?.unwrap_or_default())
+                Ok(input::within(root, &below(&project.text, name))?.unwrap_or_default())
             };
             let hooks = hooks::requires(text.as_deref().unwrap_or_default(), &read("setup.py")?, &read("setup.cfg")?);
             self.lines.extend(hooks);
@@ -119,7 +140,7 @@ impl Inputs {
     pub fn digest(&self, root: &Path, python: &str) -> Result<String> {
         let mut lines = vec![format!("python {python}")];
         for file in &self.files {
-            let text = input::text(&root.join(file))?;
+            let text = input::within(root, file)?;
             let text = text.ok_or_else(|| Error::failed(format!("there is no file {file}")))?;
             lines.push(format!("{file} {}", digest([text.as_str()])));
         }
@@ -140,14 +161,16 @@ impl Inputs {
         words.extend(self.extras.iter().map(|extra| format!("--extra={extra}")));
         words.extend(self.groups.iter().map(|group| format!("--group={group}")));
         let mut indexes = self.indexes.iter();
-        words.extend(indexes.next().map(|url| format!("--default-index={url}")));
-        words.extend(indexes.map(|url| format!("--index={url}")));
+        words.extend(indexes.next().map(|url| format!("--default-index={}", url.as_str())));
+        words.extend(indexes.map(|url| format!("--index={}", url.as_str())));
         words.extend(upgrade.then(|| "--upgrade".to_owned()));
         words.push(format!("--output-file={LOCK}"));
-        words.extend(self.files.iter().cloned());
+        // Whatever they are called, they are no options.
+        words.extend(self.files.iter().map(|file| format!("./{file}")));
         words.push("-".to_owned());
         let lines: Vec<&str> = self.lines.iter().chain(more).map(String::as_str).collect();
-        let script = ["-c", RESOLVE, "resolve", "uv"].map(str::to_owned).into_iter().chain(words);
+        let trusted = if self.trusted { "1" } else { "0" };
+        let script = ["-c", RESOLVE, "resolve", trusted, "uv"].map(str::to_owned).into_iter().chain(words);
         Process::new("sh", script).directory(root).input(lines.join("\n") + "\n")
     }
 }
@@ -170,7 +193,21 @@ pub fn resolve(
     let python = python_of(suites);
     let digest = inputs.digest(root, &python)?;
     let _task = context.begin(format!("resolving for python {python} and newer"));
+    if let Some(bad) = inputs.lines.iter().chain(more).find(|line| line.contains(char::is_control)) {
+        return Err(Diagnostic::error(format!("'{}' is no requirement", printable_line(bad)))
+            .hint("it has a control character: correct it in the project's pyproject.toml")
+            .into());
+    }
     let ran = context.attempt(inputs.process(root, &python, upgrade, more))?;
+    if ran.status.ends_with("status 77") {
+        let words = last_words(&ran.stderr);
+        return Err(Diagnostic::error(format!("code of the source cannot be contained here: {words}"))
+            .hint("allow user namespaces (kernel.unprivileged_userns_clone), or trust it with all that is yours: --trust-source")
+            .into());
+    }
+    if ran.success && ran.stdout.len() as u64 > input::TEXT {
+        return Err(Error::failed(format!("the resolution has more than {} MB", input::TEXT >> 20)));
+    }
     if !ran.success {
         let words = last_words(&ran.stderr);
         let hint = match words.contains("uv: not found") {
@@ -192,10 +229,11 @@ pub fn lock(
     indexes: &[String],
     upgrade: bool,
     check: bool,
+    trusted: bool,
 ) -> Result<PathBuf> {
     let root = &context.directory;
     let path = root.join(LOCK);
-    let inputs = inputs(root, indexes)?;
+    let inputs = Inputs { trusted, ..inputs(root, indexes)? };
     if check {
         stale(root, &inputs, suites)?.map_or(Ok(()), |fault| Err(Error::from(fault)))?;
         return Ok(path);
@@ -207,7 +245,7 @@ pub fn lock(
 
 /// What is wrong with the lock: there is none, or it was made from other inputs.
 pub fn stale(root: &Path, inputs: &Inputs, suites: &[Suite]) -> Result<Option<Diagnostic>> {
-    let Some(text) = input::text(&root.join(LOCK))? else {
+    let Some(text) = input::within(root, LOCK)? else {
         return Ok(Some(Diagnostic::error(format!("there is no {LOCK}")).hint("make it: deb-build-app lock")));
     };
     let noted = text.lines().find_map(|line| line.strip_prefix(INPUTS));

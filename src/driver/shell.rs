@@ -115,7 +115,8 @@ fn run(context: &Context<'_>, command: Command, json: bool) -> Result<Said> {
         Command::Fetch(options) => fetched(context, options, json),
         Command::Lock(options) => {
             let suites = suites(&options.suites)?;
-            let path = lock::lock(context, &suites, &options.suites.indexes, options.upgrade, options.check)?;
+            let (indexes, trusted) = (&options.suites.indexes, options.suites.trust_source);
+            let path = lock::lock(context, &suites, indexes, options.upgrade, options.check, trusted)?;
             let names = suites.iter().map(|suite| suite.name).collect();
             if json { fetch::json(&report::Written::new(&path, names)) } else { Ok(format!("{}\n", path.display())) }
         }
@@ -293,8 +294,8 @@ fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<Said> 
         architectures.push(context.architecture()?);
     }
     let suites = suites(&options.suites)?;
-    let request =
-        vendor::Request { suites, architectures, indexes: options.suites.indexes, component: options.component };
+    let (indexes, trusted) = (options.suites.indexes, options.suites.trust_source);
+    let request = vendor::Request { suites, architectures, indexes, component: options.component, trusted };
     if options.check {
         let (path, faults) = vendor::check(context, &request)?;
         let text = if json { fetch::json(&report::Faults::new(&path, &faults))? } else { String::new() };

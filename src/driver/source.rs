@@ -3,40 +3,90 @@
 //! Owns what a changelog's first line, a tag and the name of a release archive
 //! say. Reads nothing.
 
+use std::fmt::Display;
+
 use crate::debian::control::is_package_name;
+use crate::error::{Diagnostic, Location};
+use crate::foreign::{DebianVersion, PackageName};
+
+/// Where a source says its name and version.
+pub const CHANGELOG: &str = "debian/changelog";
 
 /// What the first entry of a debian/changelog says (deb-changelog(5)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changelog {
     /// Source package.
-    pub source: String,
+    pub source: PackageName,
     /// Whole version.
-    pub version: String,
+    pub version: DebianVersion,
 }
 
 impl Changelog {
     /// `notes (1.0-2) unstable; urgency=medium` → `notes`, `1.0-2`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let line = text.lines().find(|line| !line.trim().is_empty())?;
-        let (source, rest) = line.split_once(" (")?;
-        let (version, _) = rest.split_once(')')?;
-        let known = is_package_name(source) && !version.is_empty();
-        known.then(|| Self { source: source.to_owned(), version: version.to_owned() })
+    ///
+    /// The heading is what Dpkg::Changelog::Entry::Debian takes for one. dpkg skips
+    /// lines before it that it does not understand, with a warning; here they are an
+    /// error, so that no line is a heading for one program and garbage for the other.
+    pub fn parse(text: &str) -> Result<Self, Box<Diagnostic>> {
+        let blank = |line: &str| line.bytes().all(|byte| byte.is_ascii_whitespace());
+        let Some((number, line)) = text.split('\n').enumerate().find(|(_, line)| !blank(line)) else {
+            return Err(Box::new(
+                Diagnostic::error(format!("{CHANGELOG} has no entry")).hint("dch --create writes one"),
+            ));
+        };
+        let fault = |why: &dyn Display| {
+            Box::new(
+                Diagnostic::error(format!("this is no heading of an entry: {why}"))
+                    .at(Location::line(CHANGELOG, number + 1))
+                    .hint("it is 'SOURCE (VERSION) DISTRIBUTION; urgency=medium' (deb-changelog(5)); dch(1) writes it"),
+            )
+        };
+        let Some((source, version)) = heading(line) else {
+            return Err(fault(&"dpkg would pass over it"));
+        };
+        let source = PackageName::new(source).map_err(|refused| fault(&refused))?;
+        let version = DebianVersion::new(version).map_err(|refused| fault(&refused))?;
+        Ok(Self { source, version })
     }
 
     /// The version without epoch and Debian revision: what names an orig tarball.
     pub fn upstream(&self) -> &str {
-        upstream(&self.version)
+        upstream(self.version.as_str())
     }
 
     /// The version without epoch: what names files.
     pub fn file_version(&self) -> &str {
-        self.version.split_once(':').map_or(&self.version, |(_, rest)| rest)
+        self.version.in_file_names()
     }
 
     /// Whether the version has a Debian revision.
     pub fn has_revision(&self) -> bool {
-        self.version.contains('-')
+        self.version.as_str().contains('-')
+    }
+}
+
+/// Source and version of a heading: `$regex_header` of Dpkg::Changelog::Entry::Debian.
+fn heading(line: &str) -> Option<(&str, &str)> {
+    let (source, rest) = line.split_once(" (")?;
+    let (version, rest) = rest.split_once(')')?;
+    let (distributions, options) = rest.split_once(';')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-+.".contains(c);
+    let mut names = distributions.split([' ', '\t']).filter(|name| !name.is_empty()).peekable();
+    let good = distributions.starts_with([' ', '\t'])
+        && names.peek().is_some()
+        && names.all(|name| name.chars().all(plain))
+        && !version.contains(['(', ' ', '\t'])
+        && !options.trim_end().contains(char::is_control);
+    good.then_some((source, version))
+}
+
+/// An upstream version that somebody gave, as it names an orig tarball.
+pub fn upstream_version(text: &str) -> Result<DebianVersion, Diagnostic> {
+    let refused = |why: String| Err(Diagnostic::error(why).hint("an upstream version is like 1.0~rc1"));
+    match DebianVersion::new(text) {
+        Ok(_) if text.contains(':') => refused(format!("'{text}' has an epoch, which names no file")),
+        Ok(version) => Ok(version),
+        Err(error) => refused(error.to_string()),
     }
 }
 
@@ -152,7 +202,7 @@ pub fn of_archive(file: &str) -> Option<(String, String)> {
 }
 
 /// `notes_1.0.orig.tar.xz`.
-pub fn orig_name(source: &str, version: &str, compression: Compression) -> String {
+pub fn orig_name(source: &PackageName, version: &DebianVersion, compression: Compression) -> String {
     format!("{source}_{version}.orig.tar.{}", compression.suffix())
 }
 
@@ -165,7 +215,56 @@ mod tests {
         let changelog = Changelog::parse("\nnotes (1:1.0~rc1-2+b1) unstable; urgency=low\n").unwrap();
         assert_eq!((changelog.source.as_str(), changelog.upstream()), ("notes", "1.0~rc1"));
         assert_eq!(changelog.file_version(), "1.0~rc1-2+b1");
-        assert_eq!(Changelog::parse("Notes 1.0"), None);
+        assert!(Changelog::parse("Notes 1.0").is_err());
+    }
+
+    /// What dpkg-parsechangelog takes for garbage is the first entry of nobody.
+    #[test]
+    fn a_heading_is_one_for_dpkg_or_an_error() {
+        let real = "notes (1.0-1) unstable; urgency=low\n";
+        for good in [
+            "notes (1.0-1) unstable; urgency=low",
+            "notes (1:1.0~rc1-2) bookworm trixie; urgency=low, binary-only=yes",
+            "notes (1.0) UNRELEASED;",
+            "\n \t\nnotes (1.0) x;",
+            "notes (1.0) x; urgency=low\r",
+        ] {
+            assert!(Changelog::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "notes (1.0-x/../../..) unstable; urgency=low",
+            "notes (1.0-x/../../..)",
+            "notes (1.0-1)",
+            "notes (1.0-1) unstable",
+            "notes (1.0-1); urgency=low",
+            "notes (1.0-1)unstable; urgency=low",
+            " notes (1.0-1) unstable; urgency=low",
+            "notes  (1.0-1) unstable; urgency=low",
+            "notes (1.0 -1) unstable; urgency=low",
+            "notes (1.0-1) ../x; urgency=low",
+            "../notes (1.0-1) unstable; urgency=low",
+            "NOTES (1.0-1) unstable; urgency=low",
+            "notes (x) unstable; urgency=low",
+            "# notes (1.0-1) unstable; urgency=low",
+            "notes (1.0-1) unstable; urgency=\u{1b}[2J",
+            "\u{a0}",
+        ] {
+            assert!(
+                Changelog::parse(&format!("{bad}\n{}", if bad.is_empty() { "" } else { real })).is_err(),
+                "{bad:?}"
+            );
+        }
+        let fault = Changelog::parse("\ngarbage\nnotes (1.0-1) unstable; urgency=low\n").unwrap_err();
+        assert!(fault.to_string().starts_with("debian/changelog:2: "), "{fault}");
+    }
+
+    #[test]
+    fn upstream_versions_name_files() {
+        assert!(upstream_version("1.0~rc1").is_ok());
+        for bad in ["", "1.0/../x", "1:1.0", "x", "1.0\n"] {
+            assert!(upstream_version(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

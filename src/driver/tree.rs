@@ -2,21 +2,24 @@
 //!
 //! Owns what of a directory belongs to the source, and what debian/ says of it.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
 
 use crate::apply;
 use crate::debian::control::{self, Control};
 use crate::error::{Diagnostic, Error, Result};
+use crate::foreign::FileName;
 use crate::helper::venv::distribution::digest;
 use crate::hex::hex;
-use crate::input::{self, Kind};
+use crate::input::{self, Beneath, Kind, Shape};
 use crate::plan::Process;
 
 use super::archive;
 use super::context::Context;
 use super::fetch::{self, refuse_dirt};
 use super::git::{Repository, Wanted};
-use super::source::Changelog;
+use super::source::{CHANGELOG, Changelog};
 use super::vendor;
 
 /// Files that are made, and that git may have been told to ignore.
@@ -74,14 +77,9 @@ fn describe(path: &Path) -> Result<(Control, Changelog)> {
                 .hint("dh_make(1) or debhelper(7) say how a package begins"),
         )
     };
-    let control = input::text(&path.join("debian/control"))?.ok_or_else(|| none("debian/control"))?;
-    let changelog = input::text(&path.join("debian/changelog"))?.ok_or_else(|| none("debian/changelog"))?;
-    let changelog = Changelog::parse(&changelog).ok_or_else(|| {
-        Error::from(
-            Diagnostic::error("debian/changelog does not begin with 'SOURCE (VERSION)'")
-                .hint("see deb-changelog(5); dch(1) writes it"),
-        )
-    })?;
+    let control = input::within(path, "debian/control")?.ok_or_else(|| none("debian/control"))?;
+    let changelog = input::within(path, CHANGELOG)?.ok_or_else(|| none(CHANGELOG))?;
+    let changelog = Changelog::parse(&changelog).map_err(|fault| Error::from(*fault))?;
     Ok((control::parse(&control)?, changelog))
 }
 
@@ -105,55 +103,102 @@ fn check_out(
     Ok(commit)
 }
 
+/// Most bytes of a source tree.
+const MOST: u64 = 16 << 30;
+
 /// What git knows or would add, and what is made; everything but git's own where there
 /// is no git, or where the directory is one that a repository around it ignores.
+///
+/// Whoever owns the directory may change it meanwhile, and may not be who runs this:
+/// each file is opened beneath it, over no link, and links are copied as they are.
 fn copy_files(context: &Context<'_>, directory: &Path, path: &Path) -> Result<()> {
-    let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let listed = context.attempt(Process::new("git", listing).directory(directory));
-    let list = match listed {
-        Ok(output) if output.success && !output.stdout.is_empty() => {
-            let mut names = output.stdout;
-            for name in made(directory)? {
-                names.extend(name.as_bytes());
-                names.push(0);
-            }
-            present(directory, &names)?
-        }
-        _ => b".\0".to_vec(),
-    };
-    let words = ["-c", "--exclude=./.git", "--no-recursion", "--null", "-T", "-"];
-    let words = words.into_iter().filter(|word| *word != "--no-recursion" || list != b".\0");
-    let packed = context.output("tar", Process::new("tar", words).directory(directory).input(list.clone()))?;
-    context.output("tar", Process::new("tar", ["--no-same-owner", "-x"]).directory(path).input(packed)).map(|_| ())
-}
-
-fn made(directory: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for name in MADE {
-        names.extend(input::is_file(&directory.join(name)).then(|| name.to_owned()));
-        let below = input::names(&directory.join(name))?;
-        names.extend(below.iter().map(|file| format!("{name}/{}", file.to_string_lossy())));
-    }
-    Ok(names)
-}
-
-/// Names that are still there, each once; a submodule is a directory, and stays out.
-fn present(directory: &Path, names: &[u8]) -> Result<Vec<u8>> {
     use std::os::unix::ffi::OsStrExt;
-    let mut kept = std::collections::BTreeSet::new();
-    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let kind = input::kind(&directory.join(std::ffi::OsStr::from_bytes(name)))?;
-        if matches!(kind, Some(Kind::File { .. } | Kind::Link(_))) {
-            kept.insert(name.to_owned());
+    let source = Beneath::open(directory)?;
+    let mut copy = Copy { source: &source, owner: source.owner()?, to: path, room: MOST, links: BTreeMap::new() };
+    match super::git::files(context, directory)? {
+        Some(names) => {
+            for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+                copy.name(Path::new(std::ffi::OsStr::from_bytes(name)))?;
+            }
+            for name in MADE {
+                copy.name(Path::new(name))?;
+                for (file, _) in source.shapes(Path::new(name))? {
+                    copy.name(&Path::new(name).join(file))?;
+                }
+            }
         }
+        None => copy.all()?,
     }
-    Ok(kept
-        .into_iter()
-        .flat_map(|mut name| {
-            name.push(0);
-            name
-        })
-        .collect())
+    copy.links()
+}
+
+/// A copy that is being made.
+struct Copy<'a> {
+    source: &'a Beneath,
+    owner: u32,
+    to: &'a Path,
+    room: u64,
+    links: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Copy<'_> {
+    /// A file or a link, where it is still there. A submodule is a directory, and stays out.
+    fn name(&mut self, name: &Path) -> Result<()> {
+        let plain = name.components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain || input::kind(&self.to.join(name))?.is_some() {
+            return Ok(());
+        }
+        if let Some(file) = self.source.file(name)? {
+            let facts =
+                file.metadata().map_err(|error| Error::io("examine", &self.source.path().join(name), &error))?;
+            self.refuse_of_others(name, &facts)?;
+            let to = self.to.join(name);
+            to.parent().map_or(Ok(()), apply::directory)?;
+            self.room -= apply::copy(&file, &to, facts.mode() & 0o777, self.room)?;
+        } else if let Some(target) = self.source.link(name)? {
+            self.links.insert(name.to_owned(), target);
+        }
+        Ok(())
+    }
+
+    /// Where links to other users' files can be made (fs.protected_hardlinks), root would read for them.
+    fn refuse_of_others(&self, name: &Path, facts: &std::fs::Metadata) -> Result<()> {
+        let readable = facts.mode() & 0o004 != 0 || facts.uid() == self.owner;
+        if facts.nlink() < 2 || readable || self.owner == nix::unistd::geteuid().as_raw() {
+            return Ok(());
+        }
+        let path = self.source.path().join(name);
+        Err(Diagnostic::error(format!("{} is a second name of a file of another user", path.display()))
+            .hint("replace it by a copy of yours")
+            .into())
+    }
+
+    /// Everything but `.git` at the top.
+    fn all(&mut self) -> Result<()> {
+        let mut pending = vec![PathBuf::new()];
+        while let Some(directory) = pending.pop() {
+            apply::directory(&self.to.join(&directory))?;
+            for (name, shape) in self.source.shapes(&directory)? {
+                let path = directory.join(name);
+                match shape {
+                    Shape::Directory if path == Path::new(".git") => {}
+                    Shape::Directory => pending.push(path),
+                    Shape::File | Shape::Link => self.name(&path)?,
+                    // Sockets, FIFOs and devices belong to a running program.
+                    Shape::Other => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The links come last, when nothing more is written that they could lead elsewhere.
+    fn links(self) -> Result<()> {
+        for parent in self.links.keys().filter_map(|path| path.parent()) {
+            apply::directory(&self.to.join(parent))?;
+        }
+        self.links.iter().try_for_each(|(path, target)| apply::symlink(&self.to.join(path), target))
+    }
 }
 
 fn tree_digest(path: &Path) -> Result<String> {
@@ -200,13 +245,19 @@ impl Tree {
             return Ok(());
         }
         let beginning = format!("{}_{}.orig", self.changelog.source, self.changelog.upstream());
-        let beside = directory.join("..");
-        for name in input::names(&beside)? {
+        let beside = Beneath::open(&context.path(&directory.join("..")))?;
+        for (name, _) in beside.shapes(Path::new(""))? {
             let text = name.to_string_lossy().into_owned();
             let tarball = text.contains(".tar.") && !text.ends_with(".json");
             if text.starts_with(&beginning) && tarball {
-                let bytes = input::bytes(&beside.join(&name))?.unwrap_or_default();
-                apply::write(&self.origs.join(&name), &bytes, 0o644)?;
+                let Some(file) = beside.file(Path::new(&name))? else {
+                    let fault = Diagnostic::error(format!("{} is no file", beside.path().join(&name).display()));
+                    return Err(fault
+                        .hint("an orig tarball is a file, and no link: put the tarball itself there")
+                        .into());
+                };
+                let to = self.origs.join(FileName::new(&text)?.as_str());
+                apply::copy(&file, &to, 0o644, input::ARCHIVE)?;
             }
         }
         if wanted.is_some() && input::names(&self.origs)?.is_empty() {
@@ -237,8 +288,19 @@ impl Tree {
             if name.ends_with(".asc") || input::kind(&place)?.is_some() {
                 continue;
             }
+            // dpkg-source(1): letters, digits and hyphens.
+            if component.is_empty() || !component.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+                return Err(Diagnostic::error(format!("{name} is named after no component"))
+                    .hint("a component's name has letters, digits and hyphens (dpkg-source(1))")
+                    .into());
+            }
             apply::directory(&unpacked)?;
-            let words = ["--no-same-owner".into(), "-xf".into(), self.origs.join(name).into_os_string()];
+            let words = [
+                "--no-same-owner".into(),
+                "--no-same-permissions".into(),
+                "-xf".into(),
+                self.origs.join(name).into_os_string(),
+            ];
             let process = Process::new::<std::ffi::OsString>("tar", words).directory(&unpacked);
             context.output(&format!("unpacking {name}"), process)?;
             // A directory that all of it is in is left out.
@@ -264,7 +326,7 @@ impl Tree {
         let component =
             input::names(&self.origs)?.iter().any(|name| name.to_string_lossy().contains(".orig-wheelhouse."));
         let named = || -> Result<bool> {
-            let settings = super::lock::inputs(&self.path, &[])?.settings;
+            let settings = super::lock::settings(&self.path)?;
             Ok(settings.iter().any(|settings| settings.wheelhouse.is_some() || settings.offline))
         };
         Ok(uses && !there && !component && !named()?)

@@ -11,21 +11,22 @@ use pep508_rs::{MarkerEnvironment, MarkerTree};
 use serde::Serialize;
 
 use crate::apply;
-use crate::error::{Diagnostic, Error, Result, Severity};
+use crate::error::{Diagnostic, Error, Location, Result, Severity};
+use crate::foreign::{FileName, Refused, Sha256, Url};
 use crate::helper::venv::interpreter::Interpreter;
 use crate::helper::venv::lockfile::{self, Source};
 use crate::helper::venv::name::normalise;
 use crate::helper::venv::pyproject::Pyproject;
 use crate::helper::venv::requirements::{self, Target as Asked};
 use crate::helper::venv::settings::{Item, Settings, below};
-use crate::hex::hex;
-use crate::input;
+use crate::input::{self, Beneath};
 use crate::plan::Process;
 
 use super::archive;
 use super::context::Context;
+use super::fetch;
 use super::hold::Workroom;
-use super::index::{self, Offer};
+use super::index::{self, Index, Offer};
 use super::inspect::{hooks, native};
 use super::lock::{self, Inputs, LOCK};
 use super::source::{self, Changelog, Compression};
@@ -48,20 +49,29 @@ pub struct Request {
     pub indexes: Vec<String>,
     /// Write an orig component tarball instead of debian/wheelhouse.
     pub component: bool,
+    /// Whether code of the source may run where it cannot be contained.
+    pub trusted: bool,
 }
 
 /// A file of the wheelhouse.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Vendored {
     /// File name.
-    pub file: String,
+    #[serde(serialize_with = "text")]
+    pub file: FileName,
     /// sha256.
-    pub sha256: String,
+    #[serde(serialize_with = "text")]
+    pub sha256: Sha256,
     /// Where it came from.
-    pub url: String,
+    #[serde(serialize_with = "text")]
+    pub url: Url,
     /// `bookworm/amd64`: for which targets it is there.
     #[serde(rename = "for")]
     pub targets: BTreeSet<String>,
+}
+
+fn text<S: serde::Serializer>(value: &impl AsRef<str>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.as_ref())
 }
 
 /// What was written.
@@ -94,10 +104,11 @@ struct Pin {
 /// Fill the wheelhouse.
 pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
     let root = context.directory.clone();
-    let inputs = lock::inputs(&root, &request.indexes)?;
+    let mut inputs = lock::inputs(&root, &request.indexes)?;
+    inputs.trusted = request.trusted;
     let targets = targets(request)?;
     if lock::stale(&root, &inputs, &request.suites)?.is_some() {
-        lock::lock(context, &request.suites, &request.indexes, false, false)?;
+        lock::lock(context, &request.suites, &request.indexes, false, false, request.trusted)?;
     }
     let mut asked = BTreeSet::new();
     let files = loop {
@@ -136,17 +147,17 @@ pub fn check(context: &Context<'_>, request: &Request) -> Result<(PathBuf, Vec<D
     let pages = Pages::of(context, &inputs, &pins)?;
     let wanted = select(&root, &inputs, &targets, &pages)?;
     for (name, file) in &wanted {
-        let path = directory.join(name);
+        let path = directory.join(name.as_str());
         if input::kind(&path)?.is_none() {
             let targets = file.targets.iter().cloned().collect::<Vec<_>>().join(", ");
             faults.push(Diagnostic::error(format!("{name} is not in {place}, for {targets}")).hint(again));
-        } else if hex(&input::digest(&path)?) != file.sha256 {
+        } else if Sha256::of(&input::digest(&path)?) != file.sha256 {
             faults.push(Diagnostic::error(format!("{place}/{name} is not the file that the lock means")).hint(again));
         }
     }
     for name in input::names(directory)? {
         let name = name.to_string_lossy().into_owned();
-        if !wanted.contains_key(&name) {
+        if !wanted.keys().any(|one| one.as_str() == name) {
             faults
                 .push(Diagnostic::error(format!("{place}/{name} is stale: the lock does not ask for it")).hint(again));
         }
@@ -182,7 +193,12 @@ fn place(context: &Context<'_>, request: &Request, root: &Path, work: &Path) -> 
     match path {
         Ok(path) if input::is_file(&path) => {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let words = ["--no-same-owner".into(), "-xJf".into(), path.clone().into_os_string()];
+            let words = [
+                "--no-same-owner".into(),
+                "--no-same-permissions".into(),
+                "-xJf".into(),
+                path.clone().into_os_string(),
+            ];
             let unpack = Process::new::<std::ffi::OsString>("tar", words).directory(work);
             context.output(&format!("unpacking {name}"), unpack)?;
             Ok(Place { path, files: work.join("wheelhouse"), name })
@@ -210,7 +226,7 @@ fn targets(request: &Request) -> Result<Vec<Target>> {
 /// The distributions of each target, in the order of `targets`.
 fn pins(root: &Path, inputs: &Inputs, targets: &[Target]) -> Result<Vec<BTreeSet<Pin>>> {
     let (requirements, mut faults) =
-        requirements::read(Path::new(LOCK), &|path| input::text(&root.join(path)), &BTreeMap::new());
+        requirements::read(Path::new(LOCK), &|path| Beneath::open(root)?.text(path), &BTreeMap::new());
     let mut all = vec![BTreeSet::new(); targets.len()];
     for entry in &requirements.entries {
         let version = match &entry.target {
@@ -248,15 +264,14 @@ fn pins(root: &Path, inputs: &Inputs, targets: &[Target]) -> Result<Vec<BTreeSet
 fn locked(root: &Path, settings: &Settings, markers: &MarkerEnvironment) -> Result<Vec<Pin>> {
     let Some(item) = &settings.lock else { return Ok(Vec::new()) };
     let file = Path::new(&item.text);
-    let text = input::text(&root.join(file))?
+    let text = input::within(root, &item.text)?
         .ok_or_else(|| Error::from(item.error(format!("there is no file '{}'", item.text))))?;
     let texts = |items: &[Item]| items.iter().map(|item| item.text.clone()).collect::<Vec<_>>();
     let (extras, groups) = (texts(&settings.extras), texts(&settings.groups));
     let pinned = if file.ends_with("uv.lock") {
         let directory = file.parent().and_then(Path::to_str).filter(|parent| !parent.is_empty()).unwrap_or(".");
         let pyproject = below(directory, "pyproject.toml");
-        let parsed =
-            Pyproject::parse(&input::text(&root.join(&pyproject))?.unwrap_or_default(), Path::new(&pyproject))?;
+        let parsed = Pyproject::parse(&input::within(root, &pyproject)?.unwrap_or_default(), Path::new(&pyproject))?;
         let project =
             parsed.name.ok_or_else(|| Error::from(item.error(format!("{pyproject} has no [project] name"))))?;
         lockfile::uv_lock(&text, file, &project, &extras, &groups, markers)?
@@ -274,13 +289,19 @@ fn locked(root: &Path, settings: &Settings, markers: &MarkerEnvironment) -> Resu
                     .into());
             }
         };
-        let files = one.files.into_iter().map(|file| Offer {
-            name: file.name,
-            url: file.location,
-            sha256: file.hash.strip_prefix("sha256:").map(str::to_owned),
-            yanked: None,
-        });
-        pins.push(Pin { project: normalise(&one.name), version, hashes: one.hashes, files: files.collect() });
+        let offer = |file: &lockfile::File| -> std::result::Result<Offer, Refused> {
+            Ok(Offer {
+                name: FileName::new(&file.name)?,
+                url: Url::new(&file.location)?,
+                sha256: file.hash.strip_prefix("sha256:").map(Sha256::new).transpose()?,
+                yanked: None,
+            })
+        };
+        let files = one.files.iter().map(offer).collect::<std::result::Result<_, _>>().map_err(|refused| {
+            let fault = Diagnostic::error(format!("{} {version}: {refused}", one.name));
+            Error::from(fault.at(Location::line(file, one.line)).hint("write the lock anew, from an index"))
+        })?;
+        pins.push(Pin { project: normalise(&one.name), version, hashes: one.hashes, files });
     }
     Ok(pins)
 }
@@ -293,18 +314,25 @@ impl Pages {
     fn of(context: &Context<'_>, inputs: &Inputs, pins: &[BTreeSet<Pin>]) -> Result<Self> {
         let mut missing: BTreeSet<&str> = pins.iter().flatten().map(|pin| pin.project.as_str()).collect();
         let mut pages = BTreeMap::new();
-        let default = [PYPI.to_owned()];
+        let default = [Index::ours(PYPI)?];
         let indexes = if inputs.indexes.is_empty() { &default[..] } else { &inputs.indexes };
         let work = Workroom::new(&context.cache()?.join("work"))?;
-        indexes.iter().try_for_each(|url| -> Result<()> {
-            let address = |project: &str| format!("{}/{project}/", url.trim_end_matches('/'));
+        for index in indexes {
+            let url = index.as_str();
             let _task =
                 (!missing.is_empty()).then(|| context.begin(format!("asking {url} for {} projects", missing.len())));
-            let wanted = missing.iter().map(|project| (address(project), work.path().join(project))).collect();
-            let said = transfer(context, wanted)?;
+            let mut wanted = Vec::new();
+            for project in &missing {
+                // It is below the work directory and part of a URL.
+                FileName::new(project)?;
+                wanted.push((index.page(project)?, work.path().join(project)));
+            }
+            let said = transfer(context, &wanted, PAGE)?;
             for project in missing.clone() {
                 if let Some(page) = input::text(&work.path().join(project))? {
-                    pages.insert(project.to_owned(), index::offers(&page, &address(project)));
+                    let (offers, faults) = index::offers(&page, index, &index.page(project)?);
+                    faults.into_iter().for_each(|fault| context.warn(fault));
+                    pages.insert(project.to_owned(), offers);
                     missing.remove(project);
                 }
             }
@@ -313,8 +341,7 @@ impl Pages {
                     .hint("check the network, or name another index with --index")
                     .into());
             }
-            Ok(())
-        })?;
+        }
         Ok(Self(pages))
     }
 
@@ -324,8 +351,8 @@ impl Pages {
 }
 
 /// The file of each pin for each target, by name.
-fn select(root: &Path, inputs: &Inputs, targets: &[Target], pages: &Pages) -> Result<BTreeMap<String, Vendored>> {
-    let mut files: BTreeMap<String, Vendored> = BTreeMap::new();
+fn select(root: &Path, inputs: &Inputs, targets: &[Target], pages: &Pages) -> Result<BTreeMap<FileName, Vendored>> {
+    let mut files: BTreeMap<FileName, Vendored> = BTreeMap::new();
     let mut faults = Vec::new();
     for (target, pins) in targets.iter().zip(pins(root, inputs, targets)?) {
         for pin in pins {
@@ -351,29 +378,30 @@ fn select(root: &Path, inputs: &Inputs, targets: &[Target], pages: &Pages) -> Re
 }
 
 fn kept(context: &Context<'_>, file: &Vendored) -> Result<PathBuf> {
-    Ok(context.cache()?.join("files").join(&file.sha256))
+    Ok(context.cache()?.join("files").join(file.sha256.as_str()))
 }
 
 /// Have every file in the cache, under its checksum.
-fn download(context: &Context<'_>, files: &BTreeMap<String, Vendored>) -> Result<()> {
+fn download(context: &Context<'_>, files: &BTreeMap<FileName, Vendored>) -> Result<()> {
     let work = Workroom::new(&context.cache()?.join("work"))?;
     let mut wanted = Vec::new();
     for file in files.values() {
         let path = kept(context, file)?;
         if input::kind(&path)?.is_none() {
-            wanted.push((file, work.path().join(&file.sha256), path));
+            wanted.push((file, work.path().join(file.sha256.as_str()), path));
         }
     }
     if wanted.is_empty() {
         return Ok(());
     }
     let _task = context.begin(format!("downloading {} files", wanted.len()));
-    let said = transfer(context, wanted.iter().map(|(file, part, _)| (file.url.clone(), part.clone())).collect())?;
+    let urls: Vec<(Url, PathBuf)> = wanted.iter().map(|(file, part, _)| (file.url.clone(), part.clone())).collect();
+    let said = transfer(context, &urls, input::ARCHIVE)?;
     for (file, part, path) in &wanted {
         if input::kind(part)?.is_none() {
             return Err(Error::failed(format!("{} cannot be downloaded: {said}", file.url)));
         }
-        let found = hex(&input::digest(part)?);
+        let found = Sha256::of(&input::digest(part)?);
         if found != file.sha256 {
             return Err(Diagnostic::error(format!("{} has sha256 {found}, the lock says {}", file.url, file.sha256))
                 .hint("the index serves another file than when the lock was made: find out why before you go on")
@@ -384,50 +412,42 @@ fn download(context: &Context<'_>, files: &BTreeMap<String, Vendored>) -> Result
     Ok(())
 }
 
-/// Fetch URLs into files, several at a time. What cannot be fetched leaves no
-/// file; curl's last words are returned.
-fn transfer(context: &Context<'_>, wanted: Vec<(String, PathBuf)>) -> Result<String> {
+/// Most bytes of a page of an index; the largest projects have some megabytes.
+const PAGE: u64 = 256 << 20;
+
+/// Fetch URLs into files of at most `most` bytes, several at a time. What cannot be
+/// fetched leaves no file; curl's last words are returned.
+fn transfer(context: &Context<'_>, wanted: &[(Url, PathBuf)], most: u64) -> Result<String> {
     if wanted.is_empty() {
         return Ok(String::new());
     }
+    // A URL has no character that means something here; paths are the cache's and may.
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let rows = wanted
-        .iter()
-        .map(|(url, path)| format!("url = \"{}\"\noutput = \"{}\"\n", escaped(url), escaped(&path.to_string_lossy())));
-    let words = [
-        "--fail",
-        "--silent",
-        "--show-error",
-        "--location",
-        "--proto",
-        "=https,http,file",
-        "--retry",
-        "2",
-        "--parallel",
-        "--parallel-max",
-        "8",
-        "--create-dirs",
-        "--globoff",
-        "--config",
-        "-",
-    ];
-    let output = context.attempt(Process::new("curl", words).input(rows.collect::<String>()))?;
-    Ok(super::context::last_words(&output.stderr))
+    let row =
+        |(url, path): &(Url, PathBuf)| format!("url = \"{url}\"\noutput = \"{}\"\n", escaped(&path.to_string_lossy()));
+    let mut words = fetch::curl(wanted.iter().all(|(url, _)| url.is_remote()), most);
+    let more = ["--parallel", "--parallel-max", "8", "--create-dirs", "--globoff", "--config", "-"];
+    words.extend(more.map(str::to_owned));
+    context.needs("curl")?;
+    // curl knows a size beforehand where the server says it; what is longer than that ends here.
+    let words = [format!("--fsize={most}"), "curl".to_owned()].into_iter().chain(words);
+    let process = Process::new("prlimit", words).input(wanted.iter().map(row).collect::<String>());
+    Ok(super::context::last_words(&context.attempt(process)?.stderr))
 }
 
 /// What building the source archives among the files takes.
-fn build_requirements(context: &Context<'_>, files: &BTreeMap<String, Vendored>) -> Result<BTreeSet<String>> {
+fn build_requirements(context: &Context<'_>, files: &BTreeMap<FileName, Vendored>) -> Result<BTreeSet<String>> {
     let mut all = BTreeSet::new();
-    for file in files.values().filter(|file| !file.file.ends_with(".whl")) {
+    for file in files.values().filter(|file| !file.file.as_str().ends_with(".whl")) {
         let path = kept(context, file)?;
         let read = |name: &str| -> Result<Option<String>> {
-            if file.file.ends_with(".zip") { Ok(None) } else { member(context, &path, name) }
+            if file.file.as_str().ends_with(".zip") { Ok(None) } else { member(context, &path, name) }
         };
         let pyproject = read("pyproject.toml")?;
         let (setup, cfg) = (read("setup.py")?.unwrap_or_default(), read("setup.cfg")?.unwrap_or_default());
         all.extend(hooks::requires(pyproject.as_deref().unwrap_or_default(), &setup, &cfg));
         match pyproject {
-            Some(text) => all.extend(Pyproject::parse(&text, Path::new(&file.file))?.build_requires),
+            Some(text) => all.extend(Pyproject::parse(&text, Path::new(file.file.as_str()))?.build_requires),
             None => all.extend(["setuptools".to_owned(), "wheel".to_owned()]),
         }
     }
@@ -435,11 +455,11 @@ fn build_requirements(context: &Context<'_>, files: &BTreeMap<String, Vendored>)
 }
 
 /// Source archives whose C libraries' headers the build does not depend on are named.
-fn warn_of_headers(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendored>) -> Result<()> {
-    let control = input::text(&root.join("debian/control"))?.unwrap_or_default();
+fn warn_of_headers(context: &Context<'_>, root: &Path, files: &BTreeMap<FileName, Vendored>) -> Result<()> {
+    let control = input::within(root, "debian/control")?.unwrap_or_default();
     let words: BTreeSet<&str> = control.split([' ', ',', '|', '(', '\n', '\t']).collect();
-    for file in files.keys().filter(|name| !name.ends_with(".whl")) {
-        let name = normalise(file.rsplit_once('-').map_or(file.as_str(), |(name, _)| name));
+    for file in files.keys().map(FileName::as_str).filter(|name| !name.ends_with(".whl")) {
+        let name = normalise(file.rsplit_once('-').map_or(file, |(name, _)| name));
         let missing: Vec<&str> = native::headers(&name).iter().copied().filter(|one| !words.contains(one)).collect();
         if !missing.is_empty() {
             let fault = Diagnostic::warning(format!("{name} has no wheel here, and is compiled"));
@@ -463,29 +483,29 @@ fn contents(context: &Context<'_>, file: &Vendored) -> Result<Vec<u8>> {
     input::bytes(&path)?.ok_or_else(|| Error::failed(format!("{} has vanished from the cache", path.display())))
 }
 
-fn wheelhouse(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendored>) -> Result<PathBuf> {
+fn wheelhouse(context: &Context<'_>, root: &Path, files: &BTreeMap<FileName, Vendored>) -> Result<PathBuf> {
     let directory = root.join(WHEELHOUSE);
     for name in input::names(&directory)? {
         let name = name.to_string_lossy().into_owned();
-        if !files.contains_key(&name) {
+        if !files.keys().any(|one| one.as_str() == name) {
             context.say(format!("removing {WHEELHOUSE}/{name}"));
             apply::remove(&directory.join(name))?;
         }
     }
     for file in files.values() {
-        let path = directory.join(&file.file);
-        if input::kind(&path)?.is_none() || hex(&input::digest(&path)?) != file.sha256 {
+        let path = directory.join(file.file.as_str());
+        if input::kind(&path)?.is_none() || Sha256::of(&input::digest(&path)?) != file.sha256 {
             apply::write(&path, &contents(context, file)?, 0o644)?;
         }
     }
     let list = root.join(INCLUDE_BINARIES);
-    let text = include_binaries(&input::text(&list)?.unwrap_or_default(), files.keys());
+    let text = include_binaries(&input::within(root, INCLUDE_BINARIES)?.unwrap_or_default(), files.keys());
     apply::write(&list, text.as_bytes(), 0o644)?;
     Ok(directory)
 }
 
 /// debian/source/include-binaries with the rows of the wheelhouse, the others kept.
-fn include_binaries<'a>(existing: &str, files: impl Iterator<Item = &'a String>) -> String {
+fn include_binaries<'a>(existing: &str, files: impl Iterator<Item = &'a FileName>) -> String {
     let own = |line: &&str| !line.starts_with(&format!("{WHEELHOUSE}/"));
     let kept = existing.lines().filter(own).map(str::to_owned);
     let rows: Vec<String> = kept.chain(files.map(|file| format!("{WHEELHOUSE}/{file}"))).collect();
@@ -494,22 +514,19 @@ fn include_binaries<'a>(existing: &str, files: impl Iterator<Item = &'a String>)
 
 /// `../NAME_VERSION.orig-wheelhouse.tar.xz`, which dpkg-source unpacks to wheelhouse/.
 fn component_path(context: &Context<'_>, root: &Path) -> Result<PathBuf> {
-    let text = input::text(&root.join("debian/changelog"))?;
-    let Some(changelog) = text.as_deref().and_then(Changelog::parse) else {
-        return Err(Diagnostic::error("debian/changelog does not say the version")
-            .hint("dch --create writes one")
-            .into());
-    };
-    let name = source::orig_name(&changelog.source, changelog.upstream(), Compression::Xz);
+    let text = input::within(root, source::CHANGELOG)?;
+    let changelog = Changelog::parse(&text.unwrap_or_default()).map_err(|fault| Error::from(*fault))?;
+    let version = source::upstream_version(changelog.upstream())?;
+    let name = source::orig_name(&changelog.source, &version, Compression::Xz);
     Ok(context.path(&root.join("..").join(name.replace(".orig.tar.", ".orig-wheelhouse.tar."))))
 }
 
 /// The component tarball with these files.
-fn component(context: &Context<'_>, root: &Path, files: &BTreeMap<String, Vendored>) -> Result<PathBuf> {
+fn component(context: &Context<'_>, root: &Path, files: &BTreeMap<FileName, Vendored>) -> Result<PathBuf> {
     let path = component_path(context, root)?;
     let mut part = Vec::new();
     for file in files.values() {
-        part.push((file.file.clone(), contents(context, file)?));
+        part.push((file.file.to_string(), contents(context, file)?));
     }
     let bytes = archive::of_files(&part, "wheelhouse")?;
     // What is inside is compressed already.
@@ -524,7 +541,7 @@ mod tests {
 
     #[test]
     fn rows_of_others_in_include_binaries_stay() {
-        let files = ["b.whl".to_owned(), "c.whl".to_owned()];
+        let files = ["b.whl", "c.whl"].map(|name| FileName::new(name).unwrap());
         let text = include_binaries("debian/logo.png\ndebian/wheelhouse/a.whl\n", files.iter());
         assert_eq!(text, "debian/logo.png\ndebian/wheelhouse/b.whl\ndebian/wheelhouse/c.whl\n");
     }

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
+use crate::foreign::{Url, printable_line};
+
 /// What is known of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Project {
@@ -55,6 +57,52 @@ impl Project {
             dependencies: self.dependencies.or(other.dependencies),
             requires_python: self.requires_python.or(other.requires_python),
             licence: self.licence.or(other.licence),
+        }
+    }
+}
+
+/// A text of a foreigner as one line of another format: no character in it ends a
+/// line or steers a terminal, and white space is single.
+pub fn line(text: &str) -> String {
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    // What is left are the marks that turn the direction of text.
+    if printable_line(&line) == line { line } else { line.chars().filter(|c| !turns(*c)).collect() }
+}
+
+fn turns(c: char) -> bool {
+    printable_line(c.encode_utf8(&mut [0; 4])) != c.to_string()
+}
+
+/// The same for a text of many lines.
+pub fn lines(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !turns(*c)).collect()
+}
+
+/// A row for a file of requirements, unless it would be an option there, a path or another file.
+pub fn requirement(row: &str) -> Option<String> {
+    let plain = !row.contains(char::is_control) && row.starts_with(|c: char| c.is_ascii_alphanumeric());
+    plain.then(|| line(row))
+}
+
+impl Project {
+    /// As it may be written into other files: each text is one line, the home page is a URL.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        let text = |text: Option<String>| text.map(|text| line(&text)).filter(|text| !text.is_empty());
+        let rows = |rows: Vec<String>| rows.iter().filter_map(|row| requirement(row)).collect();
+        Self {
+            name: text(self.name),
+            version: text(self.version),
+            description: text(self.description),
+            homepage: text(self.homepage).filter(|url| Url::new(url).is_ok()),
+            author: text(self.author),
+            scripts: self.scripts,
+            script_files: self.script_files,
+            dependencies: self.dependencies.map(rows),
+            requires_python: text(self.requires_python),
+            licence: text(self.licence),
         }
     }
 }
@@ -410,7 +458,7 @@ pub fn pipfile(text: &str) -> Option<Vec<String>> {
         };
         format!("{name}{version}")
     };
-    Some(packages.iter().map(row).collect())
+    Some(packages.iter().map(row).filter_map(|row| requirement(&row)).collect())
 }
 
 /// Whether a file of requirements pins every one of them, so that it is a lock
@@ -468,6 +516,24 @@ mod tests {
         );
         assert_eq!((project.version.as_deref(), project.author.as_deref()), (Some("2"), Some("B <b@c>")));
         assert_eq!(pyproject("not [toml"), Project::default());
+    }
+
+    #[test]
+    fn what_a_project_says_is_one_line_and_no_other_field() {
+        let project = pyproject(
+            "[project]\nname = \"x\\nEssential: yes\"\ndescription = \"a\\u001b[2J\\u202e\\n\\n .\\nb\"\n\
+             authors = [{name = \"A\\nB\", email = \"a@b>\\nX: y\"}]\n\
+             dependencies = ['good>=1', \"a\\n--index-url http://evil\", '-r /etc/shadow', '/root/x.whl', '../x']\n\
+             [project.urls]\nHomepage = \"https://h\\nEssential: yes\"\n",
+        )
+        .plain();
+        assert_eq!(project.name.as_deref(), Some("x Essential: yes"));
+        assert_eq!(project.description.as_deref(), Some("a [2J . b"));
+        assert!(!project.author.unwrap().contains(char::is_control));
+        assert_eq!(project.homepage, None);
+        assert_eq!(project.dependencies.unwrap(), ["good>=1"]);
+        assert_eq!(lines("a\r\n\tb\u{1b}c"), "a\n\tbc");
+        assert_eq!(pipfile("[packages]\n\"-r /etc/shadow\" = '*'\nflask = '*'\n").unwrap(), ["flask"]);
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub fn procfile(text: &str) -> Vec<(String, String)> {
             !name.is_empty()
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
                 && !command.is_empty()
+                && !command.contains(char::is_control)
         })
         .collect()
 }

@@ -259,11 +259,17 @@ fn control(facts: &Facts) -> String {
          XB-Venv-Id: ${{venv:Id}}\nDescription: {}\n{} .\n \
          The package brings its Python libraries with it, in an environment of their\n own below /usr/lib/{package}/venv.\n",
         if facts.services.is_empty() && facts.zope.is_none() { "python" } else { "web" },
-        facts.maintainer,
+        literal(&facts.maintainer),
         build.join(",\n               "),
-        synopsis(facts),
-        introduction(facts)
+        literal(&synopsis(facts)),
+        literal(&introduction(facts))
     )
+}
+
+/// Foreign text that dpkg-gencontrol shall not replace anything in: `${Newline}` would
+/// begin a field (deb-substvars(5)).
+fn literal(text: &str) -> String {
+    text.replace("${", "${}{")
 }
 
 /// First paragraph of the description: the project's own words where they did not fit into the synopsis.
@@ -466,6 +472,17 @@ mod tests {
             .find(|file| file.path == Path::new("debian").join(name))
             .map(|file| file.contents.clone())
             .unwrap_or_default()
+    }
+
+    #[test]
+    fn substitutions_in_foreign_words_are_no_substitutions() {
+        let mut with = facts();
+        with.project.description = Some("Tool ${Newline}Essential: yes".into());
+        with.maintainer = "${shlibs:Depends} <a@b>".into();
+        let control = contents(&plan(&with), "control");
+        assert!(control.contains("Description: Tool ${}{Newline}Essential: yes\n"), "{control}");
+        assert!(control.contains("Maintainer: ${}{shlibs:Depends} <a@b>\n"), "{control}");
+        assert!(contents(&plan(&with), "rules").ends_with("%:\n\tdh $@\n"));
     }
 
     #[test]

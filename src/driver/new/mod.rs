@@ -12,10 +12,11 @@ use std::path::Path;
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::version;
-use crate::input::{self, Kind};
+use crate::input::{self, Beneath, Kind};
 use crate::plan::Process;
 
 use super::context::Context;
+use super::git::{self, snapshot::Place};
 use super::inspect::forge::{self, Repository};
 use super::inspect::{self, Project, generated, native, service};
 use super::source;
@@ -108,7 +109,7 @@ struct Root<'a> {
 impl Root<'_> {
     /// Text of a file, whatever its bytes; empty where there is none.
     fn text(&self, name: &str) -> Result<String> {
-        let bytes = input::bytes(&self.path.join(name))?.unwrap_or_default();
+        let bytes = Beneath::open(self.path)?.within(Path::new(name))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -142,7 +143,8 @@ impl Root<'_> {
                 found.push((plain.len(), rank, name.to_owned()));
             }
         }
-        found.into_iter().min().map(|(_, _, name)| self.text(&name)).transpose()
+        let text = found.into_iter().min().map(|(_, _, name)| self.text(&name)).transpose()?;
+        Ok(text.map(|text| inspect::lines(&text)))
     }
 
     /// Where the project has a manual page of its own for each of its programs.
@@ -165,7 +167,12 @@ impl Root<'_> {
             let Some(name) = entry.path.to_str() else { continue };
             let aside = name.starts_with(".git/") || name.starts_with("debian/");
             let looked_at = matches!(entry.kind, Kind::File { .. }) && !aside && generated::may_be(name);
-            if looked_at && generated::is(name, &input::bytes(&self.path.join(name))?.unwrap_or_default()) {
+            if looked_at
+                && generated::is(
+                    name,
+                    &Beneath::open(self.path)?.bytes(&entry.path, input::ARCHIVE)?.unwrap_or_default(),
+                )
+            {
                 return Ok(true);
             }
         }
@@ -191,7 +198,7 @@ impl Root<'_> {
             project = project.or(inspect::pkg_info(&self.text(&format!("{egg}/PKG-INFO"))?));
         }
         project.scripts.retain(|name| is_command(name));
-        Ok(project)
+        Ok(project.plain())
     }
 
     fn requirements(&self, project: &Project, installable: bool) -> Result<Requirements> {
@@ -242,8 +249,14 @@ impl Root<'_> {
             let file = matches!(input::kind(&self.path.join(name))?, Some(Kind::File { .. }));
             let skipped =
                 lower.starts_with(['.', '_']) || NOT_PROGRAM.contains(&stem) || NOT_PROGRAM.contains(&lower.as_str());
-            let aside = file && about || lower.starts_with("requirements") || name.contains(char::is_whitespace);
-            if !skipped && !aside {
+            let aside = file && about || lower.starts_with("requirements");
+            if !skipped && !aside && !is_word(name) {
+                let what = format!("'{}' is not installed", crate::foreign::printable_line(name));
+                self.context.warn(
+                    Diagnostic::warning(what)
+                        .hint("debhelper takes characters of its name for something else: rename it"),
+                );
+            } else if !skipped && !aside {
                 names.push(name.to_owned());
             }
         }
@@ -292,6 +305,12 @@ impl Root<'_> {
 
 fn is_identifier(part: &str) -> bool {
     part.chars().all(|c| c.is_alphanumeric() || c == '_') && !part.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether a name means itself in a list of debhelper's and in a field: no pattern, no
+/// substitution, no option, no comment.
+fn is_word(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || "-_.+@~,=%".contains(c)) && !name.starts_with('-')
 }
 
 /// Whether a name can be one of /usr/bin and of a manual page.
@@ -349,9 +368,10 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         true => BTreeSet::new(),
         false => modules.iter().flat_map(|(_, text)| service::variables(text)).collect(),
     };
+    let maintainer = inspect::line(&maintainer(context, &project)?);
     Ok(Facts {
         version: package_version(&root, &project, &package, &pyproject)?,
-        maintainer: maintainer(context, &project)?,
+        maintainer,
         undeclared: root.undeclared(&project, &requirements, &modules, zope.as_ref())?,
         date: date("-R")?,
         year: date("+%Y")?,
@@ -445,7 +465,7 @@ impl Root<'_> {
             let below = input::names(&self.path.join(top))?;
             let inside = below.iter().filter(|_| top == "src").map(|name| format!("src/{}", name.to_string_lossy()));
             for package in [top.clone()].into_iter().chain(inside) {
-                if input::is_file(&self.path.join(&package).join("configure.zcml")) {
+                if package.split('/').all(is_word) && input::is_file(&self.path.join(&package).join("configure.zcml")) {
                     zcml.push(package.trim_start_matches("src/").to_owned());
                 }
             }
@@ -538,12 +558,9 @@ fn package_version(root: &Root<'_>, project: &Project, package: &str, pyproject:
     if let Some(version) = noted.as_deref().and_then(version::to_debian) {
         return Ok(version);
     }
-    let process = Process::new("git", ["describe", "--tags", "--abbrev=0"]).directory(root.path);
-    let output = root.context.attempt(process);
-    let tag = output
-        .ok()
-        .filter(|output| output.success)
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    // A project that is in no repository has no tags.
+    let repository = git::Repository::open(root.context, &root.path.to_string_lossy());
+    let tag = repository.ok().and_then(|repository| repository.newest_tag().ok().flatten());
     if let Some(version) = tag.and_then(|tag| source::version_of_tag(&tag, package)) {
         return Ok(version);
     }
@@ -560,10 +577,9 @@ fn repository(context: &Context<'_>) -> Result<Option<Repository>> {
     if input::kind(&context.directory.join(".git"))?.is_none() {
         return Ok(None);
     }
-    let words = ["remote", "get-url", "origin"];
-    let said = context.attempt(Process::new("git", words).directory(&context.directory));
-    let said = said.ok().filter(|output| output.success).map(|output| output.stdout).unwrap_or_default();
-    Ok(forge::repository(&String::from_utf8_lossy(&said)))
+    let place = Place::find(context, &context.directory).ok().flatten();
+    let url = place.and_then(|place| place.setting(context, "remote.origin.url").ok().flatten());
+    Ok(forge::repository(&url.unwrap_or_default()))
 }
 
 /// DEBFULLNAME and DEBEMAIL, else git's user, else the author.
@@ -572,12 +588,7 @@ fn maintainer(context: &Context<'_>, project: &Project) -> Result<String> {
     if let Some((name, address)) = environment.filled("DEBFULLNAME").zip(environment.filled("DEBEMAIL")) {
         return Ok(format!("{name} <{address}>"));
     }
-    let ask = |key: &str| {
-        let output =
-            context.attempt(Process::new("git", ["config", "--get", key]).directory(&context.directory)).ok()?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-            .filter(|text| output.success && !text.is_empty())
-    };
+    let ask = |key: &str| git::setting(context, &context.directory, key);
     let own = ask("user.name").zip(ask("user.email")).map(|(name, address)| format!("{name} <{address}>"));
     own.or_else(|| project.author.clone().filter(|author| author.contains('@'))).ok_or_else(|| {
         Diagnostic::error("it is not known who maintains the package")
