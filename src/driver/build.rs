@@ -25,7 +25,7 @@ use super::environment::{Base, Environments, PROCESSES, now, owner};
 use super::fetch::json;
 use super::git::Wanted;
 use super::hold::{Held, Workroom};
-use super::kept::Kept;
+use super::kept::{Filling, Kept};
 use super::process::{self, Ended, Terms};
 use super::session::{Bind, Session, Step, Upper};
 use super::shell_session::memory;
@@ -34,8 +34,6 @@ use super::tree::{self, Tree};
 use super::vendor;
 
 const PREPARE: &str = include_str!("../../share/driver/prepare.sh");
-/// Where a build's new virtual environments go, below its own directory.
-const KEPT: &str = "kept";
 const COLLECT: &str = include_str!("../../share/driver/collect.sh");
 
 /// What is asked for.
@@ -76,7 +74,7 @@ pub struct Request {
 /// Circumstances of a build that must not change what comes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Variation {
-    /// The usual ones, with the virtual environments that earlier builds have left.
+    /// The usual ones, with what is kept for builds of the source.
     #[default]
     Usual,
     /// Another time zone, umask, number of processors; nothing of earlier builds.
@@ -339,12 +337,16 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn run(&self, environments: &Environments<'_>, prepared: f64) -> Result<Built> {
+    fn run(mut self, environments: &Environments<'_>, prepared: f64) -> Result<Built> {
         let began = Instant::now();
         let part = self.beside("part");
         apply::remove(&part)?;
         apply::directory(&part)?;
         let (step, environment) = self.step()?;
+        if let (Some(kept), Some(base)) = (&mut self.kept, self.base) {
+            let Self { context, request, tree, ref work, .. } = self;
+            kept.fill(&Filling { context, environments, base, tree, request, work, variables: &environment })?;
+        }
         let command = step.command.clone();
         let process = self.process(&part, environments, step)?;
         let log = part.join(LOG);
@@ -367,12 +369,8 @@ impl Build<'_> {
             ..Manifest::of(self.request, self.tree, seconds)
         };
         let checked = if ended.success() { verify(&part) } else { Err(self.failure(&log, &ended)?) };
-        match (&checked, &self.kept) {
-            (Err(error), _) if ended.success() => {
-                manifest.result = error.diagnostics().first().map(ToString::to_string).unwrap_or_default();
-            }
-            (Ok(_), Some(kept)) => kept.take(self.context, &self.work.join(KEPT))?,
-            _ => {}
+        if let (Err(error), true) = (&checked, ended.success()) {
+            manifest.result = error.diagnostics().first().map(ToString::to_string).unwrap_or_default();
         }
         apply::write(&part.join("manifest.json"), json(&manifest)?.as_bytes(), 0o644)?;
         let directory = if checked.is_ok() { self.place.clone() } else { self.beside("failed") };
@@ -425,26 +423,19 @@ impl Build<'_> {
         };
         let bind = |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.into(), writable };
         let mut layers = base.layers.clone();
-        let mut binds = vec![
+        let binds = vec![
             bind(&self.tree.path, "/run/source", false),
             bind(&self.tree.origs, "/run/origs", false),
             bind(part, "/run/result", true),
         ];
-        let mut keys = Vec::new();
-        if let Some(kept) = &self.kept {
-            keys = kept.known()?;
-            apply::directory(&self.work.join(KEPT))?;
-            binds.push(bind(&self.work.join(KEPT), "/run/kept", true));
-            layers.splice(0..0, kept.layer());
-        }
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        layers.splice(0..0, self.kept.as_ref().and_then(Kept::layer));
         let session = Session {
             layers,
             upper: Upper::Memory(self.request.room.map_or_else(memory, Ok)?),
             mount_point: environments.mount_point()?,
             network: self.request.network,
             binds,
-            commands: vec![Step::script(PREPARE, &[&self.tree.directory_name()]), step, Step::script(COLLECT, &keys)],
+            commands: vec![Step::script(PREPARE, &[&self.tree.directory_name()]), step, Step::script(COLLECT, &[])],
             processes: PROCESSES,
             interactive: false,
             boot: false,
