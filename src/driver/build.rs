@@ -24,7 +24,7 @@ use super::environment::{Base, Environments, PROCESSES, now, owner};
 use super::fetch::json;
 use super::git::Wanted;
 use super::hold::{Held, Workroom};
-use super::kept::Kept;
+use super::kept::{Filling, Kept};
 use super::process::{self, Ended, Terms};
 use super::session::take::Take;
 use super::session::{self, Bind, Session, Step, Upper};
@@ -36,8 +36,6 @@ use super::vendor;
 pub(super) const PREPARE: &str = include_str!("../../share/driver/prepare.sh");
 /// Where a source is built, the same for all: what it is built in must not show.
 pub const BUILD_PLACE: &str = "/build/reproducible-path";
-/// Where a build's new virtual environments go, below its own directory.
-const KEPT: &str = "kept";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -79,7 +77,7 @@ pub struct Request {
 /// Circumstances of a build that must not change what comes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Variation {
-    /// The usual ones, with the virtual environments that earlier builds have left.
+    /// The usual ones, with what is kept for builds of the source.
     #[default]
     Usual,
     /// Another time zone, umask, number of processors; nothing of earlier builds.
@@ -350,12 +348,16 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn run(&self, environments: &Environments<'_>, prepared: f64) -> Result<Built> {
+    fn run(mut self, environments: &Environments<'_>, prepared: f64) -> Result<Built> {
         let began = Instant::now();
         let part = self.beside("part");
         apply::remove(&part)?;
         apply::directory(&part)?;
         let (step, environment) = self.step()?;
+        if let (Some(kept), Some(base)) = (&mut self.kept, self.base) {
+            let Self { context, request, tree, ref work, .. } = self;
+            kept.fill(&Filling { context, environments, base, tree, request, work, variables: &environment })?;
+        }
         let command = step.command.clone();
         let process = self.process(&part, environments, step)?;
         let log = part.join(LOG);
@@ -382,9 +384,6 @@ impl Build<'_> {
             Some(changes) => Ok(changes),
             None => Err(self.failure(&log, &ended)?),
         };
-        if let (Ok(_), Some(kept)) = (&checked, &self.kept) {
-            kept.take(self.context, &self.work.join(KEPT))?;
-        }
         apply::write(&part.join("manifest.json"), json(&manifest)?.as_bytes(), 0o644)?;
         let directory = if checked.is_ok() { self.place.clone() } else { self.beside("failed") };
         apply::remove(&directory)?;
@@ -460,12 +459,8 @@ impl Build<'_> {
         };
         let bind = |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.into(), writable };
         let mut layers = base.layers.clone();
-        let mut binds = vec![bind(&self.tree.path, "/run/source", false), bind(&self.tree.origs, "/run/origs", false)];
-        if let Some(kept) = &self.kept {
-            apply::directory(&self.work.join(KEPT))?;
-            binds.push(bind(&self.work.join(KEPT), "/run/kept", true));
-            layers.splice(0..0, kept.layer());
-        }
+        let binds = vec![bind(&self.tree.path, "/run/source", false), bind(&self.tree.origs, "/run/origs", false)];
+        layers.splice(0..0, self.kept.as_ref().and_then(Kept::layer));
         let session = Session {
             layers,
             upper: Upper::Memory(most),

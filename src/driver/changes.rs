@@ -73,7 +73,7 @@ mod tests {
             format!("{a} 10 ../x"),
             format!("{a} 10 /x"),
             format!("{a} x y"),
-            format!("aa 10 y"),
+            "aa 10 y".to_owned(),
             format!("{a} 10"),
             format!("{a} 10 y z"),
             format!("{a} 10 y\n {a} 10 y"),
