@@ -81,7 +81,9 @@ pub fn take(take: &Take, root: &Path) -> Outcome<()> {
 
 fn refused(path: &Path, error: rustix::io::Errno) -> String {
     match error {
-        rustix::io::Errno::LOOP => format!("{} is a link, or behind one: it is not taken", path.display()),
+        rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR => {
+            format!("{} is a link, or behind one: it is not taken", path.display())
+        }
         rustix::io::Errno::XDEV => format!("{} leads out of its directory: it is not taken", path.display()),
         error => format!("{}: {error}", path.display()),
     }
