@@ -13,6 +13,7 @@ pub mod cli;
 pub mod configuration;
 #[cfg(feature = "helper")]
 pub mod debian;
+pub mod descriptors;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod error;

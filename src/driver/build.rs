@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::apply;
-use crate::debian::paragraph;
 use crate::error::{Diagnostic, Error, Result};
 use crate::hex::hex;
 use crate::input::{self, Kind};
@@ -25,18 +24,18 @@ use super::environment::{Base, Environments, PROCESSES, now, owner};
 use super::fetch::json;
 use super::git::Wanted;
 use super::hold::{Held, Workroom};
-use super::kept::Kept;
+use super::kept::{Filling, Kept};
 use super::process::{self, Ended, Terms};
-use super::session::{Bind, Session, Step, Upper};
+use super::session::take::Take;
+use super::session::{self, Bind, Session, Step, Upper};
 use super::shell_session::memory;
 use super::target::Suite;
 use super::tree::{self, Tree};
 use super::vendor;
 
-const PREPARE: &str = include_str!("../../share/driver/prepare.sh");
-/// Where a build's new virtual environments go, below its own directory.
-const KEPT: &str = "kept";
-const COLLECT: &str = include_str!("../../share/driver/collect.sh");
+pub(super) const PREPARE: &str = include_str!("../../share/driver/prepare.sh");
+/// Where a source is built, the same for all: what it is built in must not show.
+pub const BUILD_PLACE: &str = "/build/reproducible-path";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -71,12 +70,14 @@ pub struct Request {
     pub backend: Backend,
     /// Ended when this becomes true.
     pub unwanted: Option<Arc<AtomicBool>>,
+    /// Whether the source may have what cannot be kept from it.
+    pub trust: bool,
 }
 
 /// Circumstances of a build that must not change what comes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Variation {
-    /// The usual ones, with the virtual environments that earlier builds have left.
+    /// The usual ones, with what is kept for builds of the source.
     #[default]
     Usual,
     /// Another time zone, umask, number of processors; nothing of earlier builds.
@@ -102,6 +103,7 @@ impl Request {
             variation: Variation::Usual,
             backend: Backend::Session,
             unwanted: None,
+            trust: false,
         }
     }
 }
@@ -238,6 +240,7 @@ impl Ready<'_> {
 /// Copy a source, lock it, and have all there that a build of it takes.
 pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<'a>> {
     let began = Instant::now();
+    request.backend.admit(context, request.trust)?;
     let work = Workroom::new(&context.cache()?.join("work"))?;
     let mut tree = tree::copy(context, &request.source, request.wanted.as_ref(), request.allow_dirty, work.path())?;
     let _lock = lock(context, &tree, request)?;
@@ -270,6 +273,11 @@ pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<
             Some(base.map_err(|error| unbuilt(context, request, &tree, &place, began, error))?)
         }
     };
+    if request.backend != Backend::Host {
+        // Nothing of it is anybody's on this machine from here on.
+        session::hand_over(&tree.path)?;
+        session::hand_over(&tree.origs)?;
+    }
     let seconds = began.elapsed().as_secs_f64();
     Ok(Ready { context, tree, kind, environments, base, work, seconds, _lock })
 }
@@ -340,12 +348,16 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn run(&self, environments: &Environments<'_>, prepared: f64) -> Result<Built> {
+    fn run(mut self, environments: &Environments<'_>, prepared: f64) -> Result<Built> {
         let began = Instant::now();
         let part = self.beside("part");
         apply::remove(&part)?;
         apply::directory(&part)?;
         let (step, environment) = self.step()?;
+        if let (Some(kept), Some(base)) = (&mut self.kept, self.base) {
+            let Self { context, request, tree, ref work, .. } = self;
+            kept.fill(&Filling { context, environments, base, tree, request, work, variables: &environment })?;
+        }
         let command = step.command.clone();
         let process = self.process(&part, environments, step)?;
         let log = part.join(LOG);
@@ -356,9 +368,10 @@ impl Build<'_> {
         let terms = Terms { limit, unwanted, patient: unwanted.is_some() };
         let ended = process::contained_on(&process, &log, terms, &mut |line| task.line(line))?;
         drop(task);
+        let changes = self.changes(&part)?;
         let outputs = if ended.success() { outputs(&part)? } else { Vec::new() };
         let seconds = [("prepare", prepared), ("build", began.elapsed().as_secs_f64())].into();
-        let mut manifest = Manifest {
+        let manifest = Manifest {
             result: if ended.success() { "built".to_owned() } else { ended.to_string() },
             generation: self.base.as_ref().map_or_else(|| "host".to_owned(), |base| base.generation.clone()),
             layers: self.base.as_ref().map(|base| base.names.clone()).unwrap_or_default(),
@@ -367,14 +380,10 @@ impl Build<'_> {
             outputs,
             ..Manifest::of(self.request, self.tree, seconds)
         };
-        let checked = if ended.success() { verify(&part) } else { Err(self.failure(&log, &ended)?) };
-        match (&checked, &self.kept) {
-            (Err(error), _) if ended.success() => {
-                manifest.result = error.diagnostics().first().map(ToString::to_string).unwrap_or_default();
-            }
-            (Ok(_), Some(kept)) => kept.take(self.context, &self.work.join(KEPT))?,
-            _ => {}
-        }
+        let checked = match changes.filter(|_| ended.success()) {
+            Some(changes) => Ok(changes),
+            None => Err(self.failure(&log, &ended)?),
+        };
         apply::write(&part.join("manifest.json"), json(&manifest)?.as_bytes(), 0o644)?;
         let directory = if checked.is_ok() { self.place.clone() } else { self.beside("failed") };
         apply::remove(&directory)?;
@@ -402,13 +411,37 @@ impl Build<'_> {
         if other {
             command.splice(0..0, ["sh", "-euc", "umask 002; exec \"$@\"", "sh"].map(str::to_owned));
         }
-        let directory = Path::new("/build/reproducible-path").join(self.tree.directory_name());
+        let directory = Path::new(BUILD_PLACE).join(self.tree.directory_name());
         let step = Step { environment: variables.clone(), command, ..Step::of("builder", directory, &[]) };
         Ok((step, variables))
     }
 
+    /// Names that the .changes file may have (dpkg-genchanges(1)), the likeliest first: what
+    /// other tools make of a build of `Architecture: all` alone is called after either.
+    fn changes_names(&self) -> Vec<String> {
+        let changelog = &self.tree.changelog;
+        let name = |of: &str| format!("{}_{}_{of}.changes", changelog.source, changelog.file_version());
+        let mut names = vec![name(&self.request.architecture)];
+        if self.kind == "all" {
+            names.insert(0, name("all"));
+        }
+        names
+    }
+
+    /// The name that it has.
+    fn changes(&self, part: &Path) -> Result<Option<String>> {
+        for name in self.changes_names() {
+            if input::kind(&part.join(&name))?.is_some() {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
     /// What builds, as [`process::contained`] takes it; results go to `part`.
     fn process(&self, part: &Path, environments: &Environments<'_>, step: Step) -> Result<Process> {
+        let most = self.request.room.map_or_else(memory, Ok)?;
+        let take = |from: &str| Take { from: from.into(), index: self.changes_names(), to: part.to_owned(), most };
         let Some(base) = self.base.filter(|_| self.request.backend == Backend::Session) else {
             let job = backend::Job {
                 base: self.base,
@@ -417,38 +450,28 @@ impl Build<'_> {
                 tree: self.tree,
                 kind: &self.kind,
                 network: self.request.network,
-                room: self.request.room.map_or_else(memory, Ok)?,
+                room: most,
                 environment: &step.environment,
                 work: &self.work,
-                part,
+                take: &take,
             };
             return self.request.backend.process(self.context, environments, &job);
         };
         let bind = |from: &Path, to: &str, writable| Bind { from: from.to_owned(), to: to.into(), writable };
         let mut layers = base.layers.clone();
-        let mut binds = vec![
-            bind(&self.tree.path, "/run/source", false),
-            bind(&self.tree.origs, "/run/origs", false),
-            bind(part, "/run/result", true),
-        ];
-        let mut keys = Vec::new();
-        if let Some(kept) = &self.kept {
-            keys = kept.known()?;
-            apply::directory(&self.work.join(KEPT))?;
-            binds.push(bind(&self.work.join(KEPT), "/run/kept", true));
-            layers.splice(0..0, kept.layer());
-        }
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let binds = vec![bind(&self.tree.path, "/run/source", false), bind(&self.tree.origs, "/run/origs", false)];
+        layers.splice(0..0, self.kept.as_ref().and_then(Kept::layer));
         let session = Session {
             layers,
-            upper: Upper::Memory(self.request.room.map_or_else(memory, Ok)?),
+            upper: Upper::Memory(most),
             mount_point: environments.mount_point()?,
             network: self.request.network,
             binds,
-            commands: vec![Step::script(PREPARE, &[&self.tree.directory_name()]), step, Step::script(COLLECT, &keys)],
+            commands: vec![Step::script(PREPARE, &[&self.tree.directory_name()]), step],
+            take: Some(take(BUILD_PLACE)),
             processes: PROCESSES,
             interactive: false,
-            boot: false,
+            boot: None,
         };
         session.process()
     }
@@ -472,48 +495,4 @@ fn outputs(directory: &Path) -> Result<Vec<Output>> {
         }
     }
     Ok(outputs)
-}
-
-/// The name of the .changes file, whose checksums must be those of the files.
-fn verify(directory: &Path) -> Result<String> {
-    let names = input::names(directory)?;
-    let changes = names.iter().map(|name| name.to_string_lossy().into_owned()).find(|name| name.ends_with(".changes"));
-    let changes = changes.ok_or_else(|| Error::failed("the build has left no .changes file"))?;
-    let text = input::text(&directory.join(&changes))?.unwrap_or_default();
-    for (file, sum) in checksums(&text, Path::new(&changes)) {
-        let path = directory.join(&file);
-        if input::kind(&path)?.is_none() || hex(&input::digest(&path)?) != sum {
-            return Err(Error::failed(format!("{file} is not the file that {changes} describes")));
-        }
-    }
-    Ok(changes)
-}
-
-/// `name → sha256` from Checksums-Sha256 (deb-changes(5)).
-pub fn checksums(text: &str, file: &Path) -> BTreeMap<String, String> {
-    let (paragraphs, _) = paragraph::parse(text, file);
-    let field = paragraphs.first().and_then(|one| one.get("Checksums-Sha256"));
-    let lines = field.map(|field| field.lines.as_slice()).unwrap_or_default();
-    lines
-        .iter()
-        .filter_map(|line| {
-            let mut words = line.text.split_whitespace();
-            let (sum, _, name) = (words.next()?, words.next()?, words.next()?);
-            // A name is never a path.
-            (!name.contains('/')).then(|| (name.to_owned(), sum.to_owned()))
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksums_are_read_from_changes() {
-        let text = "Format: 1.8\nChecksums-Sha256:\n aa 10 notes_1.0_all.deb\n bb 20 ../x\n cc 1 notes_1.0.dsc\nFiles:\n 00 10 web optional notes_1.0_all.deb\n";
-        let expected = [("notes_1.0.dsc", "cc"), ("notes_1.0_all.deb", "aa")];
-        let expected = expected.map(|(name, sum)| (name.to_owned(), sum.to_owned()));
-        assert_eq!(checksums(text, Path::new("x.changes")), BTreeMap::from(expected));
-    }
 }

@@ -84,6 +84,12 @@ pub struct Build {
         hide_possible_values = true
     )]
     pub backend: Backend,
+    /// Build on this machine as it is although root does: the source is trusted with it
+    #[arg(long)]
+    pub trust_source: bool,
+    /// Check with root's powers over this machine: the packages are trusted with it
+    #[arg(long, requires = "check")]
+    pub privileged_check: bool,
     /// Leave the network to the build
     #[arg(long)]
     pub network: bool,
@@ -116,6 +122,9 @@ pub struct Checking {
     /// Run all of them (default: lintian, rebuild and install)
     #[arg(long)]
     pub all: bool,
+    /// Install with root's powers over this machine: the packages are trusted with it
+    #[arg(long)]
+    pub privileged_check: bool,
 }
 
 /// `90s`, `30m`, `2h`; a number alone is seconds.

@@ -118,6 +118,15 @@ impl Context<'_> {
         all
     }
 
+    /// [`Self::children`] for a bench of [`super::session`]: a home that is there.
+    pub fn for_bench(&self) -> BTreeMap<String, PathBuf> {
+        let all = self.children().into_iter();
+        let mut all: BTreeMap<String, PathBuf> =
+            all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into()))).collect();
+        all.insert("HOME".to_owned(), "/mnt".into());
+        all
+    }
+
     /// Run a program of the host and return what it prints; a program that fails
     /// is an error that names `what` it was to do and carries its last words.
     pub fn output(&self, what: &str, process: Process) -> Result<Vec<u8>> {

@@ -21,13 +21,13 @@ use crate::helper::venv::distribution::digest;
 use crate::helper::venv::installer::ca_bundle;
 use crate::hex::hex;
 use crate::input::{self, Kind};
-use crate::plan::Process;
+use crate::plan::{Action, Process};
 
 use super::context::Context;
 use super::fetch::json;
 use super::hold::{Held, Workroom};
 use super::process;
-use super::session::{Bind, Session, Step, Upper};
+use super::session::{self, Bench, Bind, Session, Step, Upper};
 use super::target;
 
 const BOOTSTRAP: &str = include_str!("../../share/driver/bootstrap.sh");
@@ -67,6 +67,9 @@ pub struct Generation {
     pub created: u64,
     /// How many packages are installed.
     pub packages: usize,
+    /// What the session's root is on this machine: its files are its.
+    #[serde(default)]
+    pub ids: u32,
 }
 
 /// What is noted of a layer.
@@ -171,7 +174,10 @@ impl<'a> Environments<'a> {
     /// Keep a file for every build.
     fn take(&self, home: &Path, name: String, path: &Path, recipe: &mut Recipe) -> Result<()> {
         let bytes = input::bytes(path)?.ok_or_else(|| Error::failed(format!("there is no file {}", path.display())))?;
-        apply::write(&home.join("debs").join(&name), &bytes, 0o644)?;
+        let debs = home.join("debs");
+        apply::write(&debs.join(&name), &bytes, 0o644)?;
+        // Sessions read it, as somebody else than who made it, whatever the umask.
+        apply::action(&Action::Mode { path: debs, mode: 0o755 })?;
         recipe.debs.insert(name, hex(&input::digest(path)?));
         Ok(())
     }
@@ -217,7 +223,7 @@ impl<'a> Environments<'a> {
     pub fn update(&self, suite: &str, architecture: &str) -> Result<(Generation, bool)> {
         let recipe = self.recipe(suite, architecture)?;
         self.runnable(architecture)?;
-        let before = self.latest(suite, architecture)?.id;
+        let before = input::text(&self.home(suite, architecture).join("latest"))?.unwrap_or_default().trim().to_owned();
         let generation = self.generate(&recipe)?;
         self.tools(suite, architecture)?;
         let changed = generation.id != before;
@@ -236,12 +242,18 @@ impl<'a> Environments<'a> {
         let home = self.home(suite, architecture);
         self.recipe(suite, architecture)?;
         let id = input::text(&home.join("latest"))?.unwrap_or_default();
-        let found = read(&home.join("generations").join(id.trim()).join("generation.json"))?;
-        found.ok_or_else(|| {
-            Diagnostic::error(format!("the environment {suite}/{architecture} was never finished"))
-                .hint(format!("finish it: deb-build-app env update {suite} --arch {architecture}"))
-                .into()
-        })
+        let found: Option<Generation> = read(&home.join("generations").join(id.trim()).join("generation.json"))?;
+        let fault = |what: &str| {
+            Diagnostic::error(format!("the environment {suite}/{architecture} {what}"))
+                .hint(format!("make it anew: deb-build-app env update {suite} --arch {architecture}"))
+        };
+        match found {
+            None => Err(fault("was never finished").into()),
+            Some(found) if found.ids != session::ids()?.first => {
+                Err(fault("has files of other ids than sessions have here: an earlier version made it").into())
+            }
+            Some(found) => Ok(found),
+        }
     }
 
     fn generate(&self, recipe: &Recipe) -> Result<Generation> {
@@ -251,27 +263,40 @@ impl<'a> Environments<'a> {
         let (sources, options) = (work.path().join("sources.list"), work.path().join("apt.conf"));
         apply::write(&sources, recipe.sources.as_bytes(), 0o644)?;
         apply::write(&options, self.apt_options()?.as_bytes(), 0o644)?;
-        let from = recipe.from.clone().unwrap_or_default();
-        let words = [
-            Path::new(&recipe.suite),
-            Path::new(&recipe.architecture),
-            work.path(),
-            &sources,
-            &options,
-            &from,
-            ca_bundle(),
-        ];
-        let mut command = Process::new("sh", ["-euc", BOOTSTRAP, "bootstrap"]);
-        command.arguments.extend(words.iter().map(|word| word.as_os_str().to_owned()));
-        command.environment = self.context.children();
+        // The system is made with the ids that sessions have: only an archive keeps those
+        // that its files are to have in there.
+        let from = match &recipe.from {
+            Some(from) if input::is_directory(from) => Some(self.packed(from, work.path())?),
+            from => from.clone(),
+        };
+        let system = work.path().join("system");
+        apply::directory(&system)?;
+        let show =
+            |from: &Path, name: &str| Bind { from: from.to_owned(), to: Path::new("/mnt").join(name), writable: false };
+        let mut binds = vec![show(&sources, "sources.list"), show(&options, "apt.conf")];
+        binds.extend(from.as_deref().map(|from| show(from, "from")));
+        let words = ["sh", "-euc", BOOTSTRAP, "bootstrap", &recipe.suite, &recipe.architecture].map(PathBuf::from);
+        let mut command = words.to_vec();
+        command.push(ca_bundle().to_owned());
+        let bench = Bench {
+            contained: true,
+            network: true,
+            upper: Upper::Directory(system.clone()),
+            directories: vec![("tmp".to_owned(), 0o1777)],
+            binds,
+            command,
+            environment: self.context.for_bench(),
+            take: None,
+        };
         self.contained(
             &format!("making {}/{}", recipe.suite, recipe.architecture),
-            &command,
+            &bench.process()?,
             &work.path().join("log"),
         )?;
-        let packages = input::text(&work.path().join("packages"))?.unwrap_or_default();
-        let id = digest([json(recipe)?.as_str(), &packages])[..12].to_owned();
-        let generation = Generation { id: id.clone(), created: now(), packages: packages.lines().count() };
+        let packages = input::text(&system.join("packages"))?.unwrap_or_default();
+        let ids = session::ids()?.first;
+        let id = digest([json(recipe)?.as_str(), &packages, &format!("ids {ids}")])[..12].to_owned();
+        let generation = Generation { id: id.clone(), created: now(), packages: packages.lines().count(), ids };
         let place = home.join("generations").join(&id);
         if input::kind(&place)?.is_none() {
             let note = work.path().join("generation.json");
@@ -280,11 +305,21 @@ impl<'a> Environments<'a> {
             let ready = work.path().join("ready");
             apply::directory(&ready)?;
             apply::rename(&note, &ready.join("generation.json"))?;
-            apply::rename(&work.path().join("system"), &ready.join("root"))?;
+            apply::rename(&system.join("system"), &ready.join("root"))?;
             apply::rename(&ready, &place)?;
         }
         apply::write(&home.join("latest"), format!("{id}\n").as_bytes(), 0o644)?;
         read(&place.join("generation.json"))?.ok_or_else(|| Error::failed(format!("{} has vanished", place.display())))
+    }
+
+    /// A directory with a system as an archive.
+    fn packed(&self, directory: &Path, work: &Path) -> Result<PathBuf> {
+        let archive = work.join("from.tar");
+        let words = ["-c", "--one-file-system", "--numeric-owner", "--xattrs", "--xattrs-include=security.capability"];
+        let mut words: Vec<std::ffi::OsString> = words.map(Into::into).to_vec();
+        words.extend(["-f".into(), archive.clone().into(), "-C".into(), directory.into(), ".".into()]);
+        self.context.output("tar", Process::new::<std::ffi::OsString>("tar", words))?;
+        Ok(archive)
     }
 
     /// How this machine reaches its mirror: proxies and dates, nothing else.
@@ -399,6 +434,7 @@ impl<'a> Environments<'a> {
         inputs.extend(options.iter().map(|option| (*option).to_owned()));
         let work = Workroom::new(&self.root.join("work"))?;
         apply::write(&work.path().join("source/debian/control"), text.as_bytes(), 0o644)?;
+        session::hand_over(&work.path().join("source"))?;
         let bind = Bind { from: work.path().join("source"), to: "/run/source".into(), writable: false };
         self.layer(tools, &control.source.name, &inputs, Step::script(DEPENDENCIES, options), vec![bind])
     }
@@ -442,9 +478,10 @@ impl<'a> Environments<'a> {
             network: true,
             binds,
             commands: vec![step],
+            take: None,
             processes: PROCESSES,
             interactive: false,
-            boot: false,
+            boot: None,
         };
         self.contained(&format!("installing what {purpose} needs"), &session.process()?, &work.path().join("log"))?;
         apply::remove(&top.join("work"))?;
@@ -487,9 +524,10 @@ impl<'a> Environments<'a> {
             network: false,
             binds: vec![Bind { from: out.clone(), to: "/run/archive".into(), writable: true }],
             commands: vec![Step::script(PACK, &[])],
+            take: None,
             processes: PROCESSES,
             interactive: false,
-            boot: false,
+            boot: None,
         };
         self.contained("packing the environment", &session.process()?, &work.path().join("log"))?;
         apply::rename(&out.join("system.tar"), &path)?;

@@ -1,12 +1,18 @@
-//! Virtual environments that builds of a source have made, for its next builds.
+//! Virtual environments that are kept for the next builds of a source.
 //!
-//! Owns where they lie and what of a session flows back: what a successful build
-//! has left, if each file is as its listing says, and only for builds of the same
-//! source on the same tools. A source can deceive nobody but itself. A state is a
-//! layer that never changes while a session reads it; a build that adds something
-//! makes the next one. The check `rebuild` reads none of it.
+//! Owns where they lie and who makes them. A build runs what others have written, so
+//! nothing of what it leaves is ever kept: not its virtual environments, not its byte
+//! code, not what its programs have answered. What is kept is made before the build, in
+//! a session in which dh_venv alone runs (`dh_venv --fill`), from the wheels of the
+//! source and the hashes of its lock. Its keys are digests of these bytes, so that a
+//! source finds only what its own hashes have vouched for, whoever else calls himself
+//! like it. Whether the modules can be imported, running them has to tell: in another
+//! session, of which nothing comes back but whether it succeeded.
+//!
+//! A state is a layer that never changes while a session reads it; a build that adds
+//! something makes the next one. The check `rebuild` reads none of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
@@ -17,10 +23,20 @@ use crate::plan::Process;
 use crate::run::venv::{is_code, is_whole};
 
 use super::backend::Backend;
-use super::build::{Request, Variation};
-use super::context::Context;
-use super::environment::{Base, owner};
+use super::build::{BUILD_PLACE, Request, Variation};
+use super::context::{Context, last_words};
+use super::environment::{Base, Environments, PROCESSES, owner};
 use super::hold::{Held, Workroom};
+use super::process::{self, Terms};
+use super::session::{Bind, Session, Step, Upper};
+use super::shell_session::memory;
+use super::tree::Tree;
+
+const COLLECT: &str = include_str!("../../share/driver/kept.sh");
+/// Makes the directory for dh_venv's intermediate files.
+const ROOM: &str = "mkdir /run/fill && chown builder: /run/fill";
+/// Where that is.
+const FILL: &str = "/run/fill";
 
 /// dh_venv's cache, as the user of the session sees it.
 const CACHE: &str = "home/builder/.cache/dh-venv";
@@ -29,6 +45,9 @@ const MOST: usize = 6;
 /// How many files of byte code are kept with them, and how many bytes, the latest made first.
 const CODES: usize = 500;
 const CODE: u64 = 256 << 20;
+/// Below the cache. Up to 0.1.0 it was the other one: what builds had left.
+const HOME: &str = "kept";
+const TAINTED: &str = "venvs";
 
 /// What is kept of a source, for a suite and architecture.
 #[derive(Debug)]
@@ -38,20 +57,42 @@ pub struct Kept {
     _held: Option<Held>,
 }
 
+/// What is made before a build, and with what.
+pub struct Filling<'a> {
+    /// Of the command.
+    pub context: &'a Context<'a>,
+    /// Of the cache.
+    pub environments: &'a Environments<'a>,
+    /// What the build stands on.
+    pub base: &'a Base,
+    /// The source.
+    pub tree: &'a Tree,
+    /// The build.
+    pub request: &'a Request,
+    /// A directory of the build's own.
+    pub work: &'a Path,
+    /// The build's variables.
+    pub variables: &'a BTreeMap<String, String>,
+}
+
 impl Kept {
-    /// What earlier builds have left; `None` where a build shall use nothing of them.
+    /// What is kept for a build; `None` where it shall use nothing of it.
     pub fn new(context: &Context<'_>, source: &str, request: &Request, base: Option<&Base>) -> Result<Option<Self>> {
         let usual = request.backend == Backend::Session && request.variation == Variation::Usual;
         let Some(base) = base.filter(|_| usual) else { return Ok(None) };
         // The layer with the tools decides what dh_venv is there.
         let tools = base.names.first().unwrap_or(&base.generation);
         let name = format!("{source}_{}_{}_{tools}", request.suite.name, request.architecture);
-        let home = context.cache()?.join("venvs").join(name);
+        apply::remove(&context.cache()?.join(TAINTED))?;
+        Self::open(context.cache()?.join(HOME).join(name)).map(Some)
+    }
+
+    fn open(home: PathBuf) -> Result<Self> {
         let state = input::text(&home.join("latest"))?.map(|text| text.trim().to_owned());
         let held = state.as_ref().map(|state| Held::shared(&home.join(format!("{state}.lock")))).transpose()?;
         // It may have been replaced before it was held.
         let state = state.filter(|state| input::is_directory(&home.join(state)));
-        Ok(Some(Self { home, state, _held: held }))
+        Ok(Self { home, state, _held: held })
     }
 
     /// The layer to put on top of a session's.
@@ -59,8 +100,58 @@ impl Kept {
         self.state.as_ref().map(|state| self.home.join(state))
     }
 
-    /// Keys of the virtual environments and the byte code that a build need not leave again.
-    pub fn known(&self) -> Result<Vec<String>> {
+    /// Have there what the build can use, as far as it can be made without running
+    /// anything of the source's. What cannot be made is the build's to make, or to
+    /// complain about.
+    pub fn fill(&mut self, filling: &Filling<'_>) -> Result<()> {
+        let Filling { context, base, tree, request, variables, .. } = *filling;
+        if !tree.has_venv() || request.network {
+            return Ok(());
+        }
+        let mut inputs = vec![tree.venv_inputs(), base.generation.clone()];
+        inputs.extend(base.names.iter().cloned());
+        inputs.extend(variables.iter().map(|(name, value)| format!("{name}={value}")));
+        let inputs = digest(inputs.iter().map(String::as_str));
+        // Only whether it is worth a session: what a build finds, its own keys decide.
+        if self.is_filled(&inputs)? {
+            return Ok(());
+        }
+        let from = filling.work.join("kept");
+        apply::directory(&from)?;
+        let _task = context.begin("keeping the virtual environments that hashes decide");
+        if filling.makes(self, &from)? {
+            if filling.tries(self, &from)? {
+                vouch(&from)?;
+            }
+            self.take(context, &from)?;
+            *self = Self::open(self.home.clone())?;
+            self.note_filled(&inputs)?;
+        }
+        apply::remove(&from)
+    }
+
+    /// Lines of digests of inputs, the newest first, each with the keys that were there then.
+    fn filled(&self) -> Result<Vec<String>> {
+        Ok(input::text(&self.home.join("filled"))?.unwrap_or_default().lines().map(str::to_owned).collect())
+    }
+
+    fn is_filled(&self, inputs: &str) -> Result<bool> {
+        let keys = self.keys()?;
+        let lines = self.filled()?;
+        let line = lines.iter().find_map(|line| line.strip_prefix(inputs));
+        Ok(line.is_some_and(|line| line.split_whitespace().all(|key| keys.iter().any(|one| one == key))))
+    }
+
+    fn note_filled(&self, inputs: &str) -> Result<()> {
+        let mut lines = self.filled()?;
+        lines.retain(|line| !line.starts_with(inputs));
+        lines.insert(0, [&[inputs.to_owned()], &self.keys()?[..]].concat().join(" "));
+        lines.truncate(MOST);
+        apply::write(&self.home.join("filled"), (lines.join("\n") + "\n").as_bytes(), 0o644)
+    }
+
+    /// Keys of the virtual environments and the byte code that need not be copied again.
+    fn known(&self) -> Result<Vec<String>> {
         let mut all = self.keys()?;
         all.extend(self.earlier("code")?.into_iter().map(|(key, _)| key));
         Ok(all)
@@ -76,8 +167,8 @@ impl Kept {
         self.layer().map_or_else(|| Ok(Vec::new()), |layer| listed(&layer, suffix))
     }
 
-    /// Take what a session has left in `from`, as far as it is whole.
-    pub fn take(&self, context: &Context<'_>, from: &Path) -> Result<()> {
+    /// Take what has been made in `from`, as far as it is whole.
+    fn take(&self, context: &Context<'_>, from: &Path) -> Result<()> {
         let trees = from.join(CACHE).join("trees");
         let mut new = Vec::new();
         for name in input::names(&trees)? {
@@ -88,7 +179,9 @@ impl Kept {
             }
         }
         new.truncate(MOST);
-        if new.is_empty() {
+        let texts = self.texts(from)?;
+        let more = |path: &String| self.layer().is_none_or(|layer| !input::is_file(&layer.join(path)));
+        if new.is_empty() && listed(from, "code")?.is_empty() && !texts.iter().any(more) {
             return Ok(());
         }
         let old: Vec<String> = self.keys()?.into_iter().take(MOST - new.len()).collect();
@@ -107,14 +200,15 @@ impl Kept {
         let mut earlier = self.earlier("code")?;
         earlier.retain(|one| !codes.contains(&one.0) && fits(one));
         let earlier: Vec<String> = earlier.into_iter().map(|(key, _)| key).collect();
-        let all: BTreeSet<&str> = [&new, &old, &codes, &earlier].into_iter().flatten().map(String::as_str).collect();
+        let all: BTreeSet<&str> =
+            [&new, &old, &codes, &earlier, &texts].into_iter().flatten().map(String::as_str).collect();
         let next = digest(all)[..12].to_owned();
         let work = Workroom::new(&self.home.join("work"))?;
         let fresh = work.path().join("state");
         apply::directory(&fresh)?;
         let both = |key: &String| ["d", "sums"].map(|suffix| format!("{CACHE}/trees/{key}.{suffix}"));
         let paths =
-            new.iter().flat_map(both).chain(self.texts(from)?).chain(codes.iter().map(|key| code(key))).collect();
+            new.iter().flat_map(both).chain(texts.iter().cloned()).chain(codes.iter().map(|key| code(key))).collect();
         copy(context, from, "-a", paths, &fresh)?;
         let paths: Vec<String> = old.iter().flat_map(both).chain(earlier.iter().map(|key| code(key))).collect();
         if let Some(layer) = self.layer().filter(|_| !paths.is_empty()) {
@@ -157,6 +251,71 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+impl Filling<'_> {
+    /// Have dh_venv make what follows from hashes, into `from`; whether it could say what.
+    fn makes(&self, kept: &Kept, from: &Path) -> Result<bool> {
+        let into = Bind { from: from.to_owned(), to: "/run/kept".into(), writable: true };
+        let keys = kept.known()?;
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.run(kept.layer(), vec![into], &[], vec![Step::script(COLLECT, &keys)])
+    }
+
+    /// Import the modules of what has been made in `from`; whether that went well, if
+    /// there was something that had not been tried.
+    fn tries(&self, kept: &Kept, from: &Path) -> Result<bool> {
+        if input::names(&from.join(CACHE).join("untried"))?.is_empty() {
+            return Ok(false);
+        }
+        let layers = [from.to_owned()].into_iter().chain(kept.layer());
+        self.run(layers, Vec::new(), &["--tried"], Vec::new())
+    }
+
+    /// Run dh_venv alone, on a source that can only be read.
+    fn run(
+        &self,
+        layers: impl IntoIterator<Item = PathBuf>,
+        mut binds: Vec<Bind>,
+        words: &[&str],
+        after: Vec<Step>,
+    ) -> Result<bool> {
+        // At the same place as in the build: no file may name it.
+        let place = Path::new(BUILD_PLACE).join(self.tree.directory_name());
+        binds.push(Bind { from: self.tree.path.clone(), to: place.clone(), writable: false });
+        let command = [&["dh_venv", "--fill", FILL], words].concat();
+        let step = Step { environment: self.variables.clone(), ..Step::of("builder", place, &command) };
+        let session = Session {
+            layers: layers.into_iter().chain(self.base.layers.iter().cloned()).collect(),
+            upper: Upper::Memory(self.request.room.map_or_else(memory, Ok)?),
+            mount_point: self.environments.mount_point()?,
+            network: false,
+            binds,
+            commands: [vec![Step::script(ROOM, &[]), step], after].concat(),
+            take: None,
+            processes: PROCESSES,
+            interactive: false,
+            boot: None,
+        };
+        let log = self.work.join("kept.log");
+        let (limit, unwanted) = (self.request.limit, self.request.unwanted.as_deref());
+        let terms = Terms { limit, unwanted, patient: false };
+        let ended = process::contained_on(&session.process()?, &log, terms, &mut |_| {})?;
+        if !ended.success() {
+            let said = last_words(&input::bytes(&log)?.unwrap_or_default());
+            self.context.say(format!("nothing is kept for the next build ({ended}): {said}"));
+        }
+        Ok(ended.success())
+    }
+}
+
+/// Keep of what was imported that it can be.
+fn vouch(from: &Path) -> Result<()> {
+    let untried = from.join(CACHE).join("untried");
+    for name in input::names(&untried)? {
+        apply::rename(&untried.join(&name), &from.join(CACHE).join("texts").join(&name))?;
+    }
+    Ok(())
 }
 
 /// Keys of the files `KEY.suffix` in a cache, the newest first, and their sizes.
@@ -218,13 +377,11 @@ mod tests {
 
     /// What is kept in `home` now.
     fn kept(home: &Path) -> Kept {
-        let state = input::text(&home.join("latest")).unwrap().map(|text| text.trim().to_owned());
-        let held = state.as_ref().map(|state| Held::shared(&home.join(format!("{state}.lock"))).unwrap());
-        Kept { home: home.to_owned(), state, _held: held }
+        Kept::open(home.to_owned()).unwrap()
     }
 
     #[test]
-    fn only_what_is_as_its_listing_says_flows_back() {
+    fn only_what_is_as_its_listing_says_is_kept() {
         let room = tempfile::tempdir().unwrap();
         let (home, tell) = (room.path().join("home"), |_| {});
         let context = Context { environment: Environment::read(), directory: room.path().to_owned(), tell: &tell };

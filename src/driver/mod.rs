@@ -9,6 +9,7 @@
 pub mod archive;
 pub mod backend;
 pub mod build;
+pub mod changes;
 pub mod check;
 pub mod cli;
 pub mod context;

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::plan::Process;
+use crate::foreign::printable;
+use crate::plan::{Process, quote};
 
 /// How a child ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +49,11 @@ impl std::fmt::Display for Ended {
 }
 
 /// What kills a child's whole process tree when the driver dies: words to put
-/// before a command. unshare kills what it has started when it dies itself.
-pub const CONTAINED: [&str; 9] = [
+/// before a command. unshare kills what it has started when it dies itself. The
+/// child has a session of its own (setsid(2)): no terminal is its, and nothing can
+/// be typed into one (TIOCSTI).
+pub const CONTAINED: [&str; 10] = [
+    "setsid",
     "setpriv",
     "--pdeathsig",
     "KILL",
@@ -61,8 +65,12 @@ pub const CONTAINED: [&str; 9] = [
     "--kill-child=KILL",
 ];
 
-/// A short-lived program of the host so that it does not outlive the driver: killed
-/// with it, and where a process namespace can be had, all that it has started, too.
+/// The same for an ordinary user, who stays the one that he is.
+const CONTAINED_OF_A_USER: [&str; 2] = ["--user", "--map-current-user"];
+
+/// A short-lived program of the host, which may work on foreign data, so that it does
+/// not outlive the driver: killed with it, and where a process namespace can be had,
+/// all that it has started, too. It has no terminal, and no program gives it powers.
 pub fn bound(process: Process) -> Process {
     static NAMESPACE: std::sync::OnceLock<Option<&'static [&'static str]>> = std::sync::OnceLock::new();
     let possible = |words: &[&str]| {
@@ -77,7 +85,7 @@ pub fn bound(process: Process) -> Process {
 }
 
 /// Words to put before a program that dies with the one that has started it.
-const DYING: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
+const DYING: [&str; 5] = ["setsid", "setpriv", "--no-new-privs", "--pdeathsig", "KILL"];
 
 /// Words that give a program a process namespace.
 const OF_ROOT: [&str; 4] = ["unshare", "--pid", "--fork", "--kill-child=KILL"];
@@ -109,7 +117,11 @@ pub fn contained_on(process: &Process, log: &Path, terms: Terms<'_>, line: &mut 
     let pipe = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
     let (reader, writer) = (File::from(pipe.0), pipe.1);
     let mut command = Command::new(if patient { "nice" } else { CONTAINED[0] });
-    command.args(&CONTAINED[usize::from(!patient)..]).arg(&process.program).args(&process.arguments);
+    command.args(&CONTAINED[usize::from(!patient)..]);
+    if !nix::unistd::geteuid().is_root() {
+        command.args(CONTAINED_OF_A_USER);
+    }
+    command.arg(&process.program).args(&process.arguments);
     command.env_clear().envs(&process.environment);
     command.stdin(Stdio::piped()).stdout(writer.try_clone().map_err(failed)?).stderr(writer);
     let mut child = command.spawn().map_err(failed)?;
@@ -150,12 +162,27 @@ pub fn contained_on(process: &Process, log: &Path, terms: Terms<'_>, line: &mut 
     })
 }
 
-/// Run a child of a contained kind on this terminal.
+/// Run a child of a contained kind with what it reads and prints. A terminal is one
+/// of its own, made by script(1): what runs there could type into ours.
 pub fn interactive(process: &Process) -> Result<Ended> {
     let failed = |error: std::io::Error| Error::io("run", Path::new(&process.program), &error);
-    let mut command = Command::new(CONTAINED[0]);
-    command.args(&CONTAINED[1..]).arg(&process.program).args(&process.arguments);
-    command.env_clear().envs(&process.environment);
+    let terminal = std::io::stdin().is_terminal();
+    // script(1) gives a session of its own, with its terminal.
+    let words = CONTAINED[usize::from(terminal)..].iter().map(OsString::from);
+    let words = words.chain([process.program.clone()]).chain(process.arguments.iter().cloned());
+    let mut command = if terminal {
+        // Its shell gets the words as they are.
+        let mut command = Command::new("script");
+        let quoted: Vec<String> = words.map(|word| quote(&word.to_string_lossy())).collect();
+        command.args(["--quiet", "--return", "--command", &quoted.join(" "), "/dev/null"]);
+        command.env_clear().envs(&process.environment).env("SHELL", "/bin/sh");
+        command
+    } else {
+        let mut words = words;
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).env_clear().envs(&process.environment);
+        command
+    };
     wait(&mut command.spawn().map_err(failed)?).map_err(failed)
 }
 
@@ -189,25 +216,69 @@ fn wait(child: &mut Child) -> std::io::Result<Ended> {
     Ok(status.code().map_or_else(|| Ended::Signal(status.signal().unwrap_or_default()), Ended::Status))
 }
 
-/// Copy to the log until nobody can write any more: every process is gone then.
-fn copy(mut from: impl Read, mut log: File, lines: &mpsc::Sender<String>) -> std::io::Result<()> {
+/// As many bytes of a log as are kept: a build that prints without end fills no disk.
+const MOST_LOG: usize = 256 << 20;
+/// As many bytes of a line as are waited for.
+const MOST_LINE: usize = 64 << 10;
+
+/// Copy to the log, line by line, until nobody can write any more: every process is
+/// gone then. What steers a terminal is written out, as somebody will look at it on one.
+fn copy(mut from: impl Read, mut log: impl Write, lines: &mpsc::Sender<String>) -> std::io::Result<()> {
     let mut buffer = [0; 1 << 14];
-    let mut rest = Vec::new();
+    let mut rest: Vec<u8> = Vec::new();
+    let mut room = MOST_LOG;
     loop {
         let read = from.read(&mut buffer)?;
+        rest.extend_from_slice(&buffer[..read]);
+        let whole = match rest.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => end + 1,
+            None if read == 0 || rest.len() > MOST_LINE => rest.len(),
+            None => 0,
+        };
+        let text: Vec<u8> = rest.drain(..if read == 0 { rest.len() } else { whole }).collect();
+        let text = String::from_utf8_lossy(&text);
+        let text = printable(&text);
+        // More is read all the same, or who prints it would wait.
+        if room > 0 {
+            let part = text.len().min(room);
+            log.write_all(&text.as_bytes()[..part])?;
+            room -= part;
+            if room == 0 {
+                log.write_all(b"\nThe log ends here: it is too long.\n")?;
+            }
+        }
+        for line in text.lines() {
+            // Nobody may be listening any more; the log is what counts.
+            let _ = lines.send(line.trim_end().to_owned());
+        }
         if read == 0 {
             return Ok(());
         }
-        log.write_all(&buffer[..read])?;
-        rest.extend_from_slice(&buffer[..read]);
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = rest.drain(..=end).collect();
-            // Nobody may be listening any more; the log is what counts.
-            let _ = lines.send(String::from_utf8_lossy(&line).trim_end().to_owned());
-        }
-        // A line without an end must not fill the memory.
-        if rest.len() > 1 << 16 {
-            rest.clear();
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied(bytes: &[u8]) -> (String, Vec<String>) {
+        let (sender, receiver) = mpsc::channel();
+        let mut log = Vec::new();
+        copy(bytes, &mut log, &sender).unwrap();
+        drop(sender);
+        (String::from_utf8(log).unwrap(), receiver.into_iter().collect())
+    }
+
+    #[test]
+    fn a_log_steers_no_terminal_and_keeps_every_line() {
+        let (log, lines) = copied(b"one\n\x1b]0;title\x07two\r\nlast \xff");
+        assert_eq!(log, "one\n\\x1b]0;title\\x07two\\r\nlast \u{fffd}");
+        assert_eq!(lines, ["one", "\\x1b]0;title\\x07two\\r", "last \u{fffd}"]);
+    }
+
+    #[test]
+    fn a_log_without_end_is_cut_and_read_on() {
+        let (log, _) = copied(&vec![b'x'; MOST_LOG + (1 << 20)]);
+        assert!(log.len() < MOST_LOG + 100 && log.ends_with("The log ends here: it is too long.\n"));
     }
 }

@@ -23,14 +23,17 @@ use super::git::Wanted;
 use super::screen::Screen;
 use super::target::Suite;
 use super::{build, check, fetch, lock, new, report, session, shell_session, source, vendor};
+use crate::descriptors::close_inherited;
 
 /// Name in messages.
 const TOOL: &str = "deb-build-app";
 
 /// `main` of deb-build-app.
 pub fn main() -> ExitCode {
-    if let Some(session) = session_to_start() {
-        return ExitCode::from(u8::try_from(session::init(&session)).unwrap_or(u8::MAX));
+    // What whoever started this has open is for nobody that it starts.
+    close_inherited();
+    if let Some(status) = session::main(std::env::args().skip(1)) {
+        return ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX));
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -87,13 +90,6 @@ fn as_root_of_a_namespace(environment: &Environment, command: &Command) -> Optio
         return None;
     }
     super::process::in_user_namespace(environment.all())
-}
-
-/// The description of a session, where this process is to be its first.
-fn session_to_start() -> Option<String> {
-    let mut words = std::env::args().skip(1);
-    words.next().filter(|word| word == session::INIT)?;
-    words.next()
 }
 
 /// `--help` and `--version` go to standard output; a wrong command line is said
@@ -163,6 +159,7 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
         variation: build::Variation::Usual,
         backend: options.backend,
         unwanted: None,
+        trust: options.trust_source,
     };
     let checks = options.check.as_deref().map(Check::named).transpose()?;
     let told = |built: &build::Built| {
@@ -171,7 +168,7 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
     };
     let (built, verdicts) = match checks {
         Some(checks) => {
-            let (built, verdicts) = check::build_and_check(context, &request, checks, &told)?;
+            let (built, verdicts) = check::build_and_check(context, &request, checks, options.privileged_check, &told)?;
             check::table(&verdicts).lines().for_each(|line| context.say(line));
             (built, Some(verdicts))
         }
@@ -205,7 +202,8 @@ fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<Said>
         (false, false) => Check::named(&options.only.join(","))?,
     };
     let (suite, architecture) = (Suite::named(&suite)?, architecture.map_or_else(|| context.architecture(), Ok)?);
-    let request = check::Request { changes, suite, architecture, checks, source: None };
+    let privileged = options.privileged_check;
+    let request = check::Request { changes, suite, architecture, checks, source: None, privileged };
     let verdicts = check::check(context, &request, None)?;
     let text = if json { fetch::json(&verdicts)? } else { check::table(&verdicts) };
     Ok(Said { text, then: check::judge(&verdicts) })

@@ -40,9 +40,10 @@ pub fn open(
         network,
         binds: vec![Bind { from: context.directory.clone(), to: SOURCE.into(), writable: false }],
         commands: vec![Step { environment, command, ..Step::of("root", SOURCE, &[]) }],
+        take: None,
         processes: PROCESSES,
         interactive: true,
-        boot: false,
+        boot: None,
     };
     process::interactive(&session.process()?)
 }

@@ -41,6 +41,8 @@ pub struct Tree {
     pub changelog: Changelog,
     /// sha256 over names, modes and contents.
     pub digest: String,
+    /// What the digest is over: `PATH MODE SHA256` of each file, and so on.
+    rows: Vec<String>,
     /// Full commit id, where the tree is a commit's.
     pub commit: Option<String>,
 }
@@ -64,10 +66,11 @@ pub fn copy(
         }
     };
     let (control, changelog) = describe(&path)?;
-    let tree = Tree { digest: String::new(), path, origs, control, changelog, commit };
+    let mut tree = Tree { digest: String::new(), rows: Vec::new(), path, origs, control, changelog, commit };
     tree.find_origs(context, directory, wanted, allow_dirty)?;
     tree.unpack_components(context, work)?;
-    Ok(Tree { digest: tree_digest(&tree.path)?, ..tree })
+    tree.survey()?;
+    Ok(tree)
 }
 
 fn describe(path: &Path) -> Result<(Control, Changelog)> {
@@ -201,10 +204,10 @@ impl Copy<'_> {
     }
 }
 
-fn tree_digest(path: &Path) -> Result<String> {
+fn rows(path: &Path) -> Result<Vec<String>> {
     let entries = input::tree(path)?;
     let facts = input::survey(path, &entries, &[])?;
-    let rows: Vec<String> = entries
+    Ok(entries
         .iter()
         .map(|entry| {
             let what = match &entry.kind {
@@ -218,11 +221,29 @@ fn tree_digest(path: &Path) -> Result<String> {
             };
             format!("{} {what}", entry.path.display())
         })
-        .collect();
-    Ok(digest(rows.iter().map(String::as_str)))
+        .collect())
 }
 
 impl Tree {
+    fn survey(&mut self) -> Result<()> {
+        self.rows = rows(&self.path)?;
+        self.digest = digest(self.rows.iter().map(String::as_str));
+        Ok(())
+    }
+
+    /// Digest of what may decide the virtual environments without the project: all but
+    /// what hardly says what is installed. A hint, no key: see [`super::kept`].
+    pub fn venv_inputs(&self) -> String {
+        let counts = |row: &&String| {
+            let path = row.rsplitn(3, ' ').last().unwrap_or_default();
+            let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+            let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+            let of_debian = directory == "debian" && !matches!(name, "changelog" | "rules" | "copyright");
+            of_debian || matches!(ending, "txt" | "in" | "lock" | "toml" | "whl" | "venv")
+        };
+        digest(self.rows.iter().filter(counts).map(String::as_str))
+    }
+
     /// Whether a source package can be built, too: it is native, or its orig tarball is there.
     pub fn has_source(&self) -> Result<bool> {
         Ok(!self.changelog.has_revision() || !input::names(&self.origs)?.is_empty())
@@ -316,12 +337,6 @@ impl Tree {
 
     /// Whether dh_venv will run, and has no directory of wheels to take from.
     pub fn lacks_wheels(&self) -> Result<bool> {
-        let needed = ["Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep"];
-        let needed = needed.iter().filter_map(|field| self.control.source.field(field));
-        let uses = needed.flat_map(|text| text.split([',', '|'])).any(|relation| {
-            let name = relation.trim().split([' ', '(', ':', '[', '<']).next().unwrap_or_default();
-            ["dh-sequence-venv", "dh-venv"].contains(&name)
-        });
         let there = WHEELHOUSES.iter().any(|name| input::is_directory(&self.path.join(name)));
         let component =
             input::names(&self.origs)?.iter().any(|name| name.to_string_lossy().contains(".orig-wheelhouse."));
@@ -329,7 +344,17 @@ impl Tree {
             let settings = super::lock::settings(&self.path)?;
             Ok(settings.iter().any(|settings| settings.wheelhouse.is_some() || settings.offline))
         };
-        Ok(uses && !there && !component && !named()?)
+        Ok(self.has_venv() && !there && !component && !named()?)
+    }
+
+    /// Whether dh_venv will run.
+    pub fn has_venv(&self) -> bool {
+        let needed = ["Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep"];
+        let needed = needed.iter().filter_map(|field| self.control.source.field(field));
+        needed.flat_map(|text| text.split([',', '|'])).any(|relation| {
+            let name = relation.trim().split([' ', '(', ':', '[', '<']).next().unwrap_or_default();
+            ["dh-sequence-venv", "dh-venv"].contains(&name)
+        })
     }
 
     /// Fill debian/wheelhouse of the copy.
@@ -337,8 +362,7 @@ impl Tree {
         let inside =
             Context { environment: context.environment.clone(), directory: self.path.clone(), tell: context.tell };
         vendor::vendor(&inside, request)?;
-        self.digest = tree_digest(&self.path)?;
-        Ok(())
+        self.survey()
     }
 }
 

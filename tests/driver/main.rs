@@ -7,6 +7,7 @@ mod harness;
 
 mod build;
 mod check;
+mod contain;
 #[cfg(feature = "soak")]
 mod environments;
 mod fetch;

@@ -98,6 +98,8 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l ti
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l room -d 'Most megabytes that the build may write (default: three quarters of the free memory)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l allow-dirty -d 'Go on although the work tree has changes: only what is committed is taken'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l vendor -d 'Collect the wheels that the build needs first, as vendor does (default: where a build without a network has no wheelhouse)'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l trust-source -d 'Build on this machine as it is although root does: the source is trusted with it'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l privileged-check -d 'Check with root\'s powers over this machine: the packages are trusted with it'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l network -d 'Leave the network to the build'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -l wait -d 'Wait for another build of this source'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand build" -s q -l quiet -d 'Print only errors and results'
@@ -108,6 +110,7 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s s 
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s a -l arch -d 'Architecture that it was built for (default: manifest.json\'s, else this machine\'s)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l only -d 'Run this check only: lintian, rebuild, install, piuparts or autopkgtest; may be repeated' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l all -d 'Run all of them (default: lintian, rebuild and install)'
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l privileged-check -d 'Install with root\'s powers over this machine: the packages are trusted with it'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s q -l quiet -d 'Print only errors and results'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -s v -l verbose -d 'Show logs as they grow'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand check" -l json -d 'Print results as JSON'

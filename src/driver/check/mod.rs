@@ -19,13 +19,14 @@ use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::input;
 
-use super::build::checksums;
+use super::changes;
 use super::context::{Context, Task, last_words};
 use super::environment::{Base, Environments, PROCESSES};
 use super::fetch::json;
 use super::hold::Workroom;
 use super::process;
-use super::session::{Bind, Session, Step, Upper};
+use super::session::take::{self, Take};
+use super::session::{self, Bind, Boot, Session, Step, Upper};
 use super::shell_session::memory;
 use super::target::Suite;
 
@@ -98,6 +99,8 @@ pub struct Request {
     pub checks: Vec<Check>,
     /// The source directory, where it is at hand.
     pub source: Option<PathBuf>,
+    /// Whether somebody trusts the packages with root's powers over this machine.
+    pub privileged: bool,
 }
 
 /// What came of a check.
@@ -110,6 +113,8 @@ pub enum Outcome {
     Failed,
     /// There was nothing that it could look at.
     None,
+    /// It needs powers that a package has not while it is checked.
+    Untestable,
 }
 
 /// A row of the summary.
@@ -131,12 +136,22 @@ pub struct Verdict {
 pub fn check<'a>(context: &'a Context<'a>, request: &'a Request, again: Option<Again<'a>>) -> Result<Vec<Verdict>> {
     let text = input::text(&request.changes)?
         .ok_or_else(|| Error::failed(format!("there is no file {}", request.changes.display())))?;
-    let files: Vec<String> = checksums(&text, &request.changes).into_keys().collect();
+    let name = request.changes.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let listed = changes::listed(&text, &name)
+        .map_err(|fault| Error::failed(format!("{}: {fault}", request.changes.display())))?;
+    let files: Vec<String> = listed.iter().map(|one| one.name.to_string()).collect();
     let directory = request.changes.parent().map(Path::to_owned).unwrap_or_default();
     let work = Workroom::new(&context.cache()?.join("work"))?;
+    // A copy of what the .changes describes is looked at, which nobody changes meanwhile.
+    let copies = work.path().join("result");
+    apply::directory(&copies)?;
+    let most = listed.iter().map(|one| one.size).sum();
+    let take = Take { from: "/".into(), index: vec![name], to: copies.clone(), most };
+    take::take(&take, &directory).map_err(Error::failed)?;
+    session::hand_over(&copies)?;
     let environments = Environments::new(context)?;
     let again = Mutex::new(again);
-    let checker = Checker { context, request, environments, directory, files, again, work: work.path() };
+    let checker = Checker { context, request, environments, directory, copies, files, again, work: work.path() };
     let verdicts = std::thread::scope(|scope| {
         let started: Vec<_> = request.checks.iter().map(|check| scope.spawn(|| checker.verdict(*check))).collect();
         let panicked = |_| Err(Error::failed("a check panicked"));
@@ -164,6 +179,8 @@ struct Checker<'a> {
     request: &'a Request,
     environments: Environments<'a>,
     directory: PathBuf,
+    /// What the .changes file describes, for sessions to look at.
+    copies: PathBuf,
     files: Vec<String>,
     again: Mutex<Option<Again<'a>>>,
     work: &'a Path,
@@ -175,7 +192,7 @@ struct Run<'a> {
     binds: Vec<Bind>,
     steps: Vec<Step>,
     network: bool,
-    boot: bool,
+    boot: Option<Boot>,
 }
 
 impl Checker<'_> {
@@ -207,7 +224,7 @@ impl Checker<'_> {
         let name = self.request.changes.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let command = ["lintian", "--no-cfg", "--tag-display-limit", "0", "--fail-on", "error", &name];
         let step = Step::of("builder", "/run/result", &command);
-        let run = Run { base: &base, binds: vec![self.result()], steps: vec![step], network: false, boot: false };
+        let run = Run { base: &base, binds: vec![self.result()], steps: vec![step], network: false, boot: None };
         let ended = self.run(run, log, task)?;
         let text = String::from_utf8_lossy(&input::bytes(log)?.unwrap_or_default()).into_owned();
         let (errors, warnings) = (tags(&text, "E"), tags(&text, "W"));
@@ -222,7 +239,7 @@ impl Checker<'_> {
 
     /// The directory of the results, to look at.
     fn result(&self) -> Bind {
-        Bind { from: self.directory.clone(), to: "/run/result".into(), writable: false }
+        Bind { from: self.copies.clone(), to: "/run/result".into(), writable: false }
     }
 
     /// File names of the packages that are installed.
@@ -239,12 +256,13 @@ impl Checker<'_> {
             network: run.network,
             binds: run.binds,
             commands: run.steps,
+            take: None,
             processes: PROCESSES,
             interactive: false,
             boot: run.boot,
         };
         // What boots waits for a system to come up, and is the last to end.
-        let terms = process::Terms { limit: Some(LIMIT), patient: !session.boot, ..process::Terms::default() };
+        let terms = process::Terms { limit: Some(LIMIT), patient: session.boot.is_none(), ..process::Terms::default() };
         let ended = process::contained_on(&session.process()?, log, terms, &mut |line| task.line(line))?;
         if ended.success() {
             return Ok(Ended::Good);
@@ -285,6 +303,7 @@ pub fn table(verdicts: &[Verdict]) -> String {
             Outcome::Passed => "passed",
             Outcome::Failed => "FAILED",
             Outcome::None => "none",
+            Outcome::Untestable => "untested",
         };
         format!("{:<12} {word:<8} {:>7.1} s  {}\n", verdict.check, verdict.seconds, verdict.found)
     };

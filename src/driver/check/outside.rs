@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::input;
 
 use super::super::context::Task;
-use super::super::session::{Bind, Step};
+use super::super::session::{self, Bind, Step};
+use super::super::tree;
 use super::{Checker, Ended, Found, INSTALL_TOOL, Outcome, Run};
 
 const PIUPARTS: &str = include_str!("../../../share/driver/piuparts.sh");
@@ -29,7 +30,7 @@ impl Checker<'_> {
         binds.extend(self.environments.repository(suite, architecture)?.1);
         let words: Vec<&str> = [suite].into_iter().chain(self.packages()).collect();
         let step = Step { directory: "/run/result".into(), ..Step::script(PIUPARTS, &words) };
-        let run = Run { base: &base, binds, steps: vec![step], network: true, boot: false };
+        let run = Run { base: &base, binds, steps: vec![step], network: true, boot: None };
         Ok(match self.run(run, log, task)? {
             Ended::Good => Found::good("installs, and a purge leaves nothing behind"),
             Ended::Bad(_, words) => {
@@ -46,20 +47,24 @@ impl Checker<'_> {
         let (suite, architecture) = (self.request.suite.name, self.request.architecture.as_str());
         let source = match (self.source()?, &self.request.source) {
             (Some(source), _) => source,
-            (None, Some(source)) => source.clone(),
+            (None, Some(source)) => {
+                let copy = self.work.join("as-it-is");
+                tree::copy(self.context, source, None, true, &copy)?.path
+            }
             (None, None) => return Ok(Found(Outcome::None, "there is no source package with tests".to_owned())),
         };
         let control = input::text(&source.join("debian/control"))?.unwrap_or_default();
         if !input::is_file(&source.join("debian/tests/control")) && !control.contains("\nTestsuite:") {
             return Ok(Found(Outcome::None, "the source has no debian/tests".to_owned()));
         }
+        session::hand_over(&source)?;
         let tools = self.environments.tools(suite, architecture)?;
         let step = Step::script(INSTALL_TOOL, &["autopkgtest"]);
         let base = self.environments.layer(tools, "autopkgtest", &["autopkgtest".to_owned()], step, Vec::new())?;
         let mut binds = vec![self.result(), Bind { from: source, to: "/run/source".into(), writable: false }];
         binds.extend(self.environments.repository(suite, architecture)?.1);
         let steps = vec![Step::script(AUTOPKGTEST, &self.packages())];
-        let run = Run { base: &base, binds, steps, network: true, boot: false };
+        let run = Run { base: &base, binds, steps, network: true, boot: None };
         let ended = self.run(run, log, task)?;
         let text = String::from_utf8_lossy(&input::bytes(log)?.unwrap_or_default()).into_owned();
         let summary = text.rsplit_once(" summary").map(|(_, rest)| rest).unwrap_or_default();

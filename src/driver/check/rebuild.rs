@@ -31,6 +31,7 @@ pub fn build_and_check(
     context: &Context<'_>,
     request: &build::Request,
     checks: Vec<Check>,
+    privileged: bool,
     told: &dyn Fn(&Built),
 ) -> Result<(Built, Vec<Verdict>)> {
     let room = Workroom::new(&context.cache()?.join("work"))?;
@@ -45,7 +46,7 @@ pub fn build_and_check(
             let changes = built.directory.join(&built.changes);
             let (suite, architecture) = (request.suite, request.architecture.clone());
             let source = Some(request.source.clone());
-            let request = Request { changes, suite, architecture, checks, source };
+            let request = Request { changes, suite, architecture, checks, source, privileged };
             let verdicts = check(context, &request, under_way)?;
             Ok((built, verdicts))
         });

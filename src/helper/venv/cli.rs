@@ -71,6 +71,12 @@ pub struct Options {
     /// Print the .venv file that a dh-virtualenv debian/rules amounts to, and end
     #[arg(long, value_name = "RULES", num_args = 0..=1, default_missing_value = "debian/rules", require_equals = true)]
     pub from_dh_virtualenv: Option<String>,
+    /// Only fill the cache with what follows from hashes alone; intermediate files go below DIR (for the driver)
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub fill: Option<String>,
+    /// With --fill: only try what has been filled
+    #[arg(long, requires = "fill", hide = true)]
+    pub tried: bool,
 }
 
 impl Options {

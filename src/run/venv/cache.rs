@@ -34,6 +34,9 @@ const TEXTS_LIMIT: usize = 4096;
 /// What one installer has downloaded stays below this many bytes, unpacked wheels included.
 const DOWNLOADS_LIMIT: u64 = 4 << 30;
 
+/// The text that is kept of a tree whose modules have been imported.
+pub const TRIED: &str = "imported";
+
 /// The cache of one build.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -204,8 +207,18 @@ impl Cache {
 
     /// Keep a small text.
     pub fn keep_text(&self, key: &str, body: &str) -> Result<()> {
+        self.keep_in("texts", key, body)
+    }
+
+    /// Put down what [`Self::keep_text`] would keep once modules have been imported:
+    /// the driver keeps it when they have.
+    pub fn keep_untried(&self, key: &str) -> Result<()> {
+        self.keep_in("untried", key, TRIED)
+    }
+
+    fn keep_in(&self, directory: &str, key: &str, body: &str) -> Result<()> {
         let digest = crate::helper::venv::distribution::digest([body]);
-        let path = self.root.join("texts").join(key);
+        let path = self.root.join(directory).join(key);
         let action = Action::Write { path, contents: format!("{digest}\n{body}").into_bytes(), mode: 0o644 };
         forgiving(&|| self.apply(action.clone()))
     }

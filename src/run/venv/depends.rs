@@ -49,7 +49,7 @@ impl Workshop<'_> {
 
     /// The question what the ELF files of a tree need.
     pub fn libraries(&self, root: &Path, contents: &Contents, files: BTreeSet<PathBuf>) -> Result<Libraries> {
-        let mut lines = vec!["dh-venv-shlibs 3".to_owned(), self.installed.clone()];
+        let mut lines = vec!["dh-venv-shlibs 4".to_owned(), self.installed.clone()];
         // What dpkg-shlibdeps reads besides the files and the installed packages:
         // what a library's symbols file names as its Build-Depends-Package may raise a version.
         let source = &self.context.build.source;
@@ -59,6 +59,16 @@ impl Workshop<'_> {
         lines.push(self.context.environment.text("DEB_BUILD_PROFILES").unwrap_or_default().to_owned());
         let local = input::bytes(&self.context.directory.join("debian/shlibs.local"))?.unwrap_or_default();
         lines.push(digest([String::from_utf8_lossy(&local).as_ref()]));
+        lines.push(self.context.environment.text("LD_LIBRARY_PATH").unwrap_or_default().to_owned());
+        // Of libraries that the source's own packages have already.
+        for package in input::names(&self.context.directory.join("debian"))? {
+            let package = Path::new("debian").join(package).join("DEBIAN");
+            for name in ["shlibs", "symbols"].map(|name| package.join(name)) {
+                if let Ok(Some(bytes)) = input::bytes(&self.context.directory.join(&name)) {
+                    lines.push(format!("{} {}", name.display(), hex(&input::facts(&bytes).sha256)));
+                }
+            }
+        }
         let rows = contents.distributions.iter().flat_map(|one| &one.rows);
         let hashes: BTreeMap<&PathBuf, &str> = rows.map(|(path, row)| (path, row.hash.as_str())).collect();
         for path in &files {

@@ -54,8 +54,13 @@ impl Workshop<'_> {
         for (name, part) in [("preinstall", first), ("requirements", rest)] {
             self.install_part(name, part, wanted, venv, files, &mut built)?;
         }
-        self.cache.keep_text(&self.built_key(wanted), &built.iter().cloned().collect::<Vec<_>>().join("\n"))?;
+        self.keep_built(wanted, &built)?;
         Ok(built)
+    }
+
+    /// Keep what had to be built for these distributions.
+    pub fn keep_built(&self, wanted: &Wanted, built: &Built) -> Result<()> {
+        self.cache.keep_text(&self.built_key(wanted), &built.iter().cloned().collect::<Vec<_>>().join("\n"))
     }
 
     /// A line with what comes from the network, where it may: from an index, or

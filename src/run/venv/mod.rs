@@ -10,6 +10,7 @@ mod cache;
 mod compile;
 mod depends;
 mod describe;
+mod fill;
 mod install;
 pub mod place;
 mod project;
@@ -60,8 +61,19 @@ pub fn run(context: &Context, options: Options) -> Result<()> {
             context.printer.plan(&outline(&settings));
             continue;
         }
-        let work = context.directory.join(crate::helper::venv::place::stage(&settings.package)).join("work");
-        let result = Workshop::open(context, &settings, work.clone()).and_then(|workshop| workshop.build());
+        let work = match &options.fill {
+            // The source is only read.
+            Some(room) => Path::new(room).join(&settings.package).join("work"),
+            None => context.directory.join(crate::helper::venv::place::stage(&settings.package)).join("work"),
+        };
+        let result = Workshop::open(context, &settings, work.clone()).and_then(|workshop| match options.fill {
+            Some(_) if options.tried => workshop.try_kept(),
+            Some(_) => {
+                workshop.fill().unwrap_or_else(|error| workshop.tell_unfilled(&error));
+                Ok(())
+            }
+            None => workshop.build(),
+        });
         // What is left of a failed run helps nobody find its cause: the messages do.
         let cleaned = apply::plan(&Plan::new([Action::Remove { path: work }]), &context.printer, false);
         result?;
@@ -301,6 +313,9 @@ impl Workshop<'_> {
         if !built.is_empty() {
             makers.push(self.build_inputs()?);
         }
+        // What lies in the wheelhouse decides which of the hashes that a lock allows it is.
+        makers.extend(self.offered(wanted)?.into_iter().map(|offer| format!("offered {}", offer.sha256)));
+        makers.extend(self.context.environment.build_option("nostrip").map(|_| "nostrip".to_owned()));
         Ok(distribution::cache_key(&wanted.distributions, &self.shape()?, &makers))
     }
 
@@ -314,6 +329,19 @@ impl Workshop<'_> {
         files: Files,
         whole: bool,
     ) -> Result<(Contents, BTreeMap<PathBuf, Facts>, Vec<Failure>)> {
+        self.made_tree(wanted, fresh, whole, true, || self.install(wanted, fresh, files, known))
+    }
+
+    /// The same, by whatever puts the distributions into the empty venv at `fresh` and
+    /// says which it has built; `tries` where their modules are tried.
+    fn made_tree(
+        &self,
+        wanted: &Wanted,
+        fresh: &Path,
+        whole: bool,
+        tries: bool,
+        put: impl FnOnce() -> Result<Built>,
+    ) -> Result<(Contents, BTreeMap<PathBuf, Facts>, Vec<Failure>)> {
         let process = installer::make_venv(
             &self.interpreter.target(),
             fresh,
@@ -324,7 +352,7 @@ impl Workshop<'_> {
         let built = std::thread::scope(|scope| {
             scope.spawn(|| self.context.build.architectures.host().is_ok());
             self.quietly("making a venv", &process)?;
-            self.install(wanted, fresh, files, known)
+            put()
         })?;
         let key = self.tree_key(wanted, &built)?;
         std::thread::scope(|scope| {
@@ -333,7 +361,7 @@ impl Workshop<'_> {
                 asked = Some(scope.spawn(move || self.anticipate(&libraries)));
             })?;
             let modules = self.dependency_modules(fresh, &draft.contents)?;
-            let trial = scope.spawn(move || self.try_imports(fresh, &modules, Attempt::Once));
+            let trial = tries.then(|| scope.spawn(move || self.try_imports(fresh, &modules, Attempt::Once)));
             let snapshot = self.settle(fresh, &Phase::Dependencies, draft)?;
             self.cache.store_directory(&key, fresh, &snapshot, self.files() == Files::Apart)?;
             let Snapshot { entries, facts } = snapshot;
@@ -342,7 +370,7 @@ impl Workshop<'_> {
                 // Asked for what is kept of it: the package will want to know at the end.
                 self.standard_library_depends(fresh, &contents, &contents)?;
             }
-            let failures = finished(trial)?;
+            let failures = trial.map_or_else(|| Ok(Vec::new()), finished)?;
             asked.map_or(Ok(()), finished)?;
             Ok((contents, facts, failures))
         })

@@ -141,36 +141,11 @@ impl Workshop<'_> {
     /// The exact distributions to install besides the project's wheels.
     pub fn wanted(&self, inputs: &Inputs, wheels: &[ProjectWheel]) -> Result<Wanted> {
         let own: BTreeSet<String> = wheels.iter().map(|wheel| wheel.name.clone()).collect();
-        let mut wanted = Wanted { sources: self.with_options(&inputs.files), ..Wanted::default() };
-        for entry in inputs.files.iter().flat_map(|file| &file.entries) {
-            if let Some(name) = &entry.name {
-                wanted.places.entry(normalise(name)).or_insert_with(|| entry.location.clone());
-            }
-        }
-        let extra_tools = [(Keep::Pip, "pip"), (Keep::Setuptools, "setuptools")];
-        let tools: Vec<&str> =
-            extra_tools.iter().filter(|(keep, _)| self.settings.keep.contains(keep)).map(|(_, name)| *name).collect();
-        if let Some(locked) = &inputs.locked {
-            wanted.distributions = locked.iter().filter(|one| !own.contains(&one.name)).filter_map(from_lock).collect();
-            let lock = self.settings.lock.as_ref().map(|lock| lock.text.clone()).unwrap_or_default();
-            wanted.places = locked.iter().map(|one| (one.name.clone(), Location::line(&lock, one.line))).collect();
-            if self.settings.preinstall.is_empty() && tools.is_empty() {
-                return Ok(wanted);
-            }
-        }
-        // Files without a requirement leave it to the project to say what it depends on.
-        let listed = inputs.files.iter().any(|file| !file.entries.is_empty());
-        let mut pinned = listed || inputs.locked.is_some();
-        for file in &inputs.files {
-            pinned &= file.fully_pinned()? || file.entries.is_empty();
-        }
-        let floating = !self.settings.preinstall.is_empty() || !inputs.groups.is_empty() || !tools.is_empty();
-        if pinned && !floating {
-            wanted.distributions = inputs.files.iter().flat_map(|file| &file.entries).filter_map(from_entry).collect();
-            wanted.distributions.sort();
-            wanted.distributions.dedup();
+        let (mut wanted, whole) = self.pinned(inputs, &own)?;
+        if whole {
             return Ok(wanted);
         }
+        let tools = self.tools();
         let mut lines: Vec<String> = self.settings.preinstall.iter().map(|item| item.text.clone()).collect();
         lines.extend(wanted.distributions.iter().map(Distribution::requirement));
         for file in &inputs.files {
@@ -194,6 +169,46 @@ impl Workshop<'_> {
             self.warn_of_floating(&wanted.distributions);
         }
         Ok(wanted)
+    }
+
+    /// What the inputs pin themselves, apart from the project's `own` distributions, and
+    /// whether that is all of it: then nobody has to be asked.
+    pub fn pinned(&self, inputs: &Inputs, own: &BTreeSet<String>) -> Result<(Wanted, bool)> {
+        let mut wanted = Wanted { sources: self.with_options(&inputs.files), ..Wanted::default() };
+        for entry in inputs.files.iter().flat_map(|file| &file.entries) {
+            if let Some(name) = &entry.name {
+                wanted.places.entry(normalise(name)).or_insert_with(|| entry.location.clone());
+            }
+        }
+        let tools = self.tools();
+        if let Some(locked) = &inputs.locked {
+            wanted.distributions = locked.iter().filter(|one| !own.contains(&one.name)).filter_map(from_lock).collect();
+            let lock = self.settings.lock.as_ref().map(|lock| lock.text.clone()).unwrap_or_default();
+            wanted.places = locked.iter().map(|one| (one.name.clone(), Location::line(&lock, one.line))).collect();
+            if self.settings.preinstall.is_empty() && tools.is_empty() {
+                return Ok((wanted, true));
+            }
+        }
+        // Files without a requirement leave it to the project to say what it depends on.
+        let listed = inputs.files.iter().any(|file| !file.entries.is_empty());
+        let mut pinned = listed || inputs.locked.is_some();
+        for file in &inputs.files {
+            pinned &= file.fully_pinned()? || file.entries.is_empty();
+        }
+        let floating = !self.settings.preinstall.is_empty() || !inputs.groups.is_empty() || !tools.is_empty();
+        let whole = pinned && !floating;
+        if whole {
+            wanted.distributions = inputs.files.iter().flat_map(|file| &file.entries).filter_map(from_entry).collect();
+            wanted.distributions.sort();
+            wanted.distributions.dedup();
+        }
+        Ok((wanted, whole))
+    }
+
+    /// Installers that the venv shall keep.
+    fn tools(&self) -> Vec<&'static str> {
+        let all = [(Keep::Pip, "pip"), (Keep::Setuptools, "setuptools")];
+        all.into_iter().filter(|(keep, _)| self.settings.keep.contains(keep)).map(|(_, name)| name).collect()
     }
 
     fn extras_of(&self, wheel: &ProjectWheel) -> String {

@@ -16,6 +16,7 @@ use crate::plan::{Action, Plan, Process};
 use crate::render::render;
 
 use super::assemble::{self, Contents, Phase, failure};
+use super::cache::TRIED;
 use super::workshop::Workshop;
 
 /// Imports modules and tells which fail.
@@ -174,7 +175,7 @@ impl Workshop<'_> {
         let all = self.modules(contents, |one| !self.settings.after_install.is_empty() || !known.has(&one.directory));
         let failures = self.try_imports(venv, &all, Attempt::Each)?;
         self.judge(failures, &own)?;
-        self.cache.keep_text(&key, "imported")
+        self.cache.keep_text(&key, TRIED)
     }
 
     /// Whether the dependencies' modules have been imported before.
@@ -207,10 +208,11 @@ impl Workshop<'_> {
     /// Of the dependencies' failures only a missing library is one of the package.
     pub fn judge_dependencies(&self, contents: &Contents, failures: Vec<Failure>) -> Result<()> {
         self.judge(failures, &[])?;
-        self.cache.keep_text(&self.trial_key(contents), "imported")
+        self.cache.keep_text(&self.trial_key(contents), TRIED)
     }
 
-    fn trial_key(&self, contents: &Contents) -> String {
+    /// Where it is kept that a tree's modules can be imported.
+    pub fn trial_key(&self, contents: &Contents) -> String {
         digest(["dh-venv-imports 2", &self.interpreter.minor(), &self.installed, &contents.digest()])
     }
 

@@ -199,7 +199,8 @@ fn find_installer(
 ) -> Result<Installer> {
     let wanted = settings.installer;
     let version = |process: Process, place: usize| -> Result<Option<String>> {
-        let output = apply::capture(&process.environment(environment))?;
+        // Where it starts, python3 -m looks for modules: not in the source.
+        let output = apply::capture(&process.environment(environment).directory("/"))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(text.split_whitespace().nth(place).filter(|_| output.success).map(str::to_owned))
     };

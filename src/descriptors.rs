@@ -1,0 +1,22 @@
+//! Descriptors that a program was started with.
+
+use std::os::fd::RawFd;
+
+/// Close every descriptor but the three standard ones: what whoever started this has
+/// open (a lock, a pipe of debconf's, a file that only root may read) is for nobody
+/// that is started from here. Called first, before anything is opened.
+pub fn close_inherited() {
+    #[expect(clippy::disallowed_methods, reason = "the list of its own descriptors (proc(5))")]
+    let listing = std::fs::read_dir("/proc/self/fd");
+    let numbers: Vec<RawFd> = listing
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    for number in numbers {
+        // The listing's own is closed already.
+        let _ = nix::unistd::close(number);
+    }
+}
