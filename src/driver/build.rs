@@ -254,6 +254,7 @@ pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<
         let wanted = vendor::Request {
             suites: vec![request.suite],
             architectures: vec![request.architecture.clone()],
+            trusted: request.trust,
             ..vendor::Request::default()
         };
         let vendored = tree.vendor(context, &wanted);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use crate::apply;
 use crate::debian::environment::Environment;
@@ -137,13 +138,28 @@ impl Context<'_> {
     }
 
     /// Run a program of the host; that it fails is for the caller to judge.
-    pub fn attempt(&self, mut process: Process) -> Result<apply::Output> {
+    pub fn attempt(&self, process: Process) -> Result<apply::Output> {
+        self.attempt_within(LONGEST, process)
+    }
+
+    /// The same for a program that is killed after this time.
+    pub fn attempt_within(&self, limit: Duration, mut process: Process) -> Result<apply::Output> {
         // What a caller sets goes before what this process has.
         let mut environment = self.children();
         environment.append(&mut process.environment);
         process.environment = environment;
         self.find(&process)?;
-        apply::capture(&super::process::bound(process))
+        let what = process.program.to_string_lossy().into_owned();
+        let words = ["--signal=KILL".to_owned(), limit.as_secs().to_string()].map(OsString::from);
+        let arguments = words.into_iter().chain([process.program]).chain(process.arguments).collect();
+        let process = Process { program: "timeout".into(), arguments, ..process };
+        let output = apply::capture(&super::process::bound(process))?;
+        // timeout(1) ends as what it has started was ended: by SIGKILL.
+        if output.status.ends_with("status 137") {
+            let fault = format!("{what} was killed: it took longer than {} s, or all memory", limit.as_secs());
+            return Err(Diagnostic::error(fault).hint("look for a file in the source that never ends").into());
+        }
+        Ok(output)
     }
 
     /// Fail where a program is not installed that another one starts.
@@ -198,6 +214,9 @@ impl Context<'_> {
         clean
     }
 }
+
+/// How long a program of the host may take: a download of some gigabytes, a resolution.
+const LONGEST: Duration = Duration::from_secs(3 * 3600);
 
 /// Variables that no child gets; a `*` stands for any rest.
 const STRAY: [&str; 22] = [

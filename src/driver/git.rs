@@ -53,6 +53,10 @@ const OLD: [&str; 13] = [
     "zeroPaddedFilemode",
 ];
 
+/// How long git may take to read a repository of this machine: it waits for what
+/// writes into a FIFO that is called .gitignore.
+const LOCAL: std::time::Duration = std::time::Duration::from_secs(600);
+
 /// git in a repository of ours: a snapshot or a mirror. It has no configuration but that
 /// one's, runs nothing on its behalf, and asks no network.
 pub fn process<A: Into<OsString>>(
@@ -125,7 +129,7 @@ pub fn files(context: &Context<'_>, directory: &Path) -> Result<Option<Vec<u8>>>
     let room = Workroom::new(&context.cache()?.join("work"))?;
     let copy = place.copy(context, &room, Depth::Files)?;
     let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let listed = context.attempt(process(&copy, Some(tree), listing).directory(directory));
+    let listed = context.attempt_within(LOCAL, process(&copy, Some(tree), listing).directory(directory));
     Ok(listed.ok().filter(|output| output.success && !output.stdout.is_empty()).map(|output| output.stdout))
 }
 
@@ -479,7 +483,7 @@ impl<'a> Repository<'a> {
     }
 
     fn git<const N: usize>(&self, words: [&str; N]) -> Result<crate::apply::Output> {
-        self.context.attempt(self.process(words))
+        self.context.attempt_within(LOCAL, self.process(words))
     }
 
     fn ask<const N: usize>(&self, words: [&str; N]) -> Result<String> {

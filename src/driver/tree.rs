@@ -365,3 +365,88 @@ impl Tree {
         self.survey()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test plants files and makes a repository")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::debian::environment::Environment;
+
+    /// A source beside a file of somebody else's, and where it is copied to.
+    fn copied(plant: impl Fn(&Path)) -> (tempfile::TempDir, Result<()>) {
+        let room = tempfile::tempdir().unwrap();
+        let (source, to) = (room.path().join("source"), room.path().join("to"));
+        for directory in [&source, &to, &room.path().join("private")] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        fs::write(room.path().join("private/secret"), "secret").unwrap();
+        fs::write(source.join("plain"), "plain").unwrap();
+        plant(&source);
+        let mut environment = Environment::read().all().clone();
+        environment.insert("XDG_CACHE_HOME".into(), room.path().join("cache").into());
+        let context =
+            Context { environment: Environment::from_pairs(environment), directory: source.clone(), tell: &|_| {} };
+        let copied = copy_files(&context, &source, &to);
+        (room, copied)
+    }
+
+    fn git(directory: &Path, words: &[&str]) {
+        let output = std::process::Command::new("git").args(words).current_dir(directory).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// No file that a name leads to elsewhere comes in, however it does.
+    #[test]
+    fn a_copy_has_no_file_of_another_place() {
+        let secret = |room: &tempfile::TempDir| {
+            let to = room.path().join("to");
+            let entries = input::tree(&to).unwrap();
+            let facts = input::survey(&to, &entries, &["secret".to_owned()]).unwrap();
+            facts.values().any(|facts| !facts.found.is_empty())
+        };
+        // The index says dir/secret, and dir has become a link.
+        let (room, result) = copied(|source| {
+            git(source, &["init", "-q"]);
+            fs::create_dir(source.join("dir")).unwrap();
+            fs::write(source.join("dir/secret"), "x").unwrap();
+            git(source, &["add", "-A"]);
+            fs::remove_dir_all(source.join("dir")).unwrap();
+            symlink("../private", source.join("dir")).unwrap();
+        });
+        result.unwrap();
+        assert!(!secret(&room) && room.path().join("to/plain").is_file());
+        assert_eq!(fs::read_link(room.path().join("to/dir")).unwrap(), Path::new("../private"));
+        // Made files in a directory that is a link, and no repository at all.
+        for repository in [true, false] {
+            let (room, result) = copied(|source| {
+                if repository {
+                    git(source, &["init", "-q"]);
+                }
+                fs::create_dir(source.join("debian")).unwrap();
+                symlink("../../private", source.join("debian/wheelhouse")).unwrap();
+                symlink("/etc/passwd", source.join("link")).unwrap();
+                nix::unistd::mkfifo(&source.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+            });
+            result.unwrap();
+            assert!(!secret(&room) && !room.path().join("to/fifo").exists());
+            assert_eq!(fs::read_link(room.path().join("to/link")).unwrap(), Path::new("/etc/passwd"));
+        }
+    }
+
+    #[test]
+    fn a_copy_has_an_end_and_modes_that_raise_nobody() {
+        use std::os::unix::fs::PermissionsExt;
+        let (room, result) = copied(|source| {
+            let mode = fs::Permissions::from_mode(0o6755);
+            fs::set_permissions(source.join("plain"), mode).unwrap();
+        });
+        result.unwrap();
+        assert_eq!(fs::metadata(room.path().join("to/plain")).unwrap().permissions().mode() & 0o7777, 0o755);
+        let (_room, result) = copied(|source| fs::File::create(source.join("huge")).unwrap().set_len(2 << 40).unwrap());
+        let said = result.unwrap_err().diagnostics()[0].to_string();
+        assert!(said.contains("huge: there is room for"), "{said}");
+    }
+}

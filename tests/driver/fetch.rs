@@ -1,6 +1,8 @@
 //! `fetch`: repositories, submodules, archives, signatures.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use crate::{fails, names, ok, program, read, sh};
 
@@ -20,6 +22,30 @@ fn repository(work: &Path) {
          git tag v1.0rc1
          echo later > later && git add -A && git commit -qm two",
     );
+}
+
+/// A server of files, for as long as this value lives.
+struct Server(Child, String);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn serve(directory: &Path) -> Server {
+    let mut server = Command::new("/usr/bin/python3")
+        .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
+        .current_dir(directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let port = line.split_whitespace().nth(5).expect("the server says its port").to_owned();
+    Server(server, format!("http://127.0.0.1:{port}"))
 }
 
 #[test]
@@ -77,20 +103,25 @@ fn changes_that_are_not_committed_are_refused() {
 fn submodules_are_part_of_the_tree_checked_out_or_not() {
     let work = tempfile::tempdir().unwrap();
     repository(work.path());
+    let server = serve(work.path());
     sh(
         work.path(),
-        "git init -q -b main lib
-         cd lib
-         echo lib > lib.py
-         git add -A
-         git commit -qm lib
-         cd ..
-         cd app
-         git -c protocol.file.allow=always submodule --quiet add \"file://$PWD/../lib\" vendor/lib
-         git commit -qm submodule
-         git tag v2.0
-         cd ..
-         git clone -q app bare-of-submodules",
+        &format!(
+            "git init -q -b main lib
+             cd lib
+             echo lib > lib.py
+             git add -A
+             git commit -qm lib
+             git update-server-info
+             cd ..
+             cd app
+             git submodule --quiet add {}/lib/.git vendor/lib
+             git commit -qm submodule
+             git tag v2.0
+             cd ..
+             git clone -q app bare-of-submodules",
+            server.1
+        ),
     );
     let cache = work.path().join("cache");
     for (name, output) in [("app", "one"), ("bare-of-submodules", "two")] {
@@ -181,4 +212,160 @@ fn signatures_of_archives_and_tags_are_checked() {
     assert!(json.contains("\"signature\": \"good "), "{json}");
     let words = fails(program(&app).args(["fetch", "--tag", "v1.2", "--verify"]), 1);
     assert!(words.contains("no signature"), "{words}");
+}
+
+/// What a source says in its repository runs nothing: neither when it is looked at nor when it is archived.
+#[test]
+fn nothing_that_a_repository_says_is_run() {
+    let work = tempfile::tempdir().unwrap();
+    repository(work.path());
+    sh(
+        work.path(),
+        "printf '#!/bin/sh\\necho \"$0\" >> %s/ran\\ncat\\n' \"$PWD\" > evil
+         chmod 755 evil
+         printf '[core]\\n\\tfsmonitor = %s/evil\\n' \"$PWD\" > included
+         evil=$PWD/evil included=$PWD/included
+         cd app
+         echo '* filter=x diff=x' > .gitattributes
+         git add -A && git commit -qm attributes && git tag v1.1
+         mkdir sub && git init -q sub && git -C sub commit -q --allow-empty -m sub
+         git -c advice.addEmbeddedRepo=false add sub && git commit -qm sub
+         touch src/run.py
+         for key in core.fsmonitor core.sshCommand core.pager core.gitProxy core.editor core.askPass gpg.program \\
+             filter.x.clean filter.x.smudge filter.x.process diff.external diff.x.command diff.x.textconv \\
+             credential.helper uploadpack.packObjectsHook tar.tar.command; do
+             git -C sub config $key $evil
+             git config $key $evil
+         done
+         git config include.path $included
+         git config core.worktree /etc
+         mkdir .git/hooks2
+         git config core.hooksPath .git/hooks2
+         for hook in post-index-change reference-transaction post-checkout pre-auto-gc; do cp $evil .git/hooks2/$hook; cp $evil .git/hooks/$hook; done
+         echo '* filter=x' > .git/info/attributes
+         rm -f ../ran",
+    );
+    let app = work.path().join("app");
+    ok(program(&app).args(["fetch", "--tag", "v1.1", "-o", "../out", "--allow-dirty"]));
+    assert_eq!(sh(work.path(), "tar -xOf out/*.orig.tar.xz notes-1.1/src/run.py"), "print(1)\n");
+    // The work tree is its own directory, whatever the configuration says.
+    ok(program(&app).args(["fetch", "--upstream-version", "3", "-o", "../clean"]));
+    std::fs::write(app.join("setup.py"), "setup(name='notes')").unwrap();
+    let mut command = program(&app);
+    command.env("DEBFULLNAME", "A").env("DEBEMAIL", "a@example.org").args(["new", "--dry-run"]);
+    drop(command.output().unwrap());
+    assert!(!work.path().join("ran").exists(), "{}", String::from_utf8_lossy(&read(work.path().join("ran"))));
+}
+
+/// A private repository of the machine, whose commit the source knows.
+#[test]
+fn a_private_repository_does_not_come_in() {
+    let work = tempfile::tempdir().unwrap();
+    repository(work.path());
+    sh(
+        work.path(),
+        "git init -q -b main private
+         cd private
+         echo topsecret > secret && git add -A && git commit -qm secret
+         cd ..
+         cp -a app link && cp -a app alternate && cp -a app pointer && cp -a app module && cp -a app objects
+         rm -r pointer/.git && echo \"gitdir: $PWD/private/.git\" > pointer/.git
+         rm -r objects/.git/objects && ln -s $PWD/private/.git/objects objects/.git/objects
+         rm -r link/.git && ln -s $PWD/private/.git link/.git
+         echo $PWD/private/.git/objects > alternate/.git/objects/info/alternates
+         tip=$(git -C private rev-parse HEAD)
+         for name in alternate objects; do echo $tip > $name/.git/refs/heads/stolen; done
+         cd module
+         mkdir lib && echo \"gitdir: $PWD/../private/.git\" > lib/.git
+         git update-index --add --cacheinfo 160000,$tip,lib
+         printf '[submodule \"lib\"]\\n\\tpath = lib\\n\\turl = ../private\\n' > .gitmodules
+         git add .gitmodules && git commit -qm module",
+    );
+    let cache = work.path().join("cache");
+    let attempt = |name: &str, words: &[&str]| {
+        let mut command = program(&work.path().join(name));
+        command.env("XDG_CACHE_HOME", &cache).args([
+            "fetch",
+            "--upstream-version",
+            "1",
+            "--allow-dirty",
+            "-o",
+            "../out",
+        ]);
+        fails(command.args(words), 1)
+    };
+    for (name, words, why) in [
+        ("pointer", &[][..], "does not know of this work tree"),
+        ("link", &[], "it is a link"),
+        ("alternate", &["--branch", "stolen"], "borrows objects from another repository"),
+        ("objects", &["--branch", "stolen"], "no git repository"),
+        ("module", &[], "leads out of the repository"),
+    ] {
+        let said = attempt(name, words);
+        assert!(said.contains(why), "{name}: {said}");
+    }
+    sh(&work.path().join("module"), "rm -r lib");
+    for url in [
+        "../private".to_owned(),
+        format!("{}/private", work.path().display()),
+        format!("file://{}/private", work.path().display()),
+        "ext::sh -c touch% ran".to_owned(),
+        "--upload-pack=touch ran".to_owned(),
+        "git@-oProxyCommand=touch ran:x".to_owned(),
+    ] {
+        let module = work.path().join("module");
+        std::fs::write(module.join(".gitmodules"), format!("[submodule \"lib\"]\n\tpath = lib\n\turl = \"{url}\"\n"))
+            .unwrap();
+        sh(&module, "git add .gitmodules && git commit -q --allow-empty -m url");
+        let said = attempt("module", &[]);
+        assert!(said.contains("submodule lib of") && said.contains("git submodule update --init"), "{url}: {said}");
+    }
+    assert!(!work.path().join("out").exists());
+    // What git itself makes is understood: a further work tree, and one within a submodule.
+    sh(work.path(), "git -C app worktree add -q ../further v1.0rc1");
+    let mut command = program(&work.path().join("further"));
+    ok(command.env("XDG_CACHE_HOME", &cache).args(["fetch", "--upstream-version", "1", "-o", "../out"]));
+    assert!(names(&work.path().join("out")).contains(&"notes_1.orig.tar.xz".to_owned()));
+}
+
+#[test]
+fn versions_and_names_that_would_be_paths_are_refused() {
+    let work = tempfile::tempdir().unwrap();
+    repository(work.path());
+    let app = work.path().join("app");
+    for version in ["1.0/../../x", "../x", "1:1.0", "1.0\u{1b}[2J", ""] {
+        let said = fails(program(&app).args(["fetch", "--upstream-version", version]), 1);
+        assert!(said.contains("upstream version") && !said.contains('\u{1b}'), "{said}");
+    }
+    std::fs::write(app.join("debian/changelog"), "notes (1.0-x/../../../evil)\nnotes (1.0-1) unstable; urgency=low\n")
+        .unwrap();
+    sh(
+        &app,
+        "printf 'Source: notes\\n\\nPackage: notes\\nArchitecture: all\\n' > debian/control && git add -A && git commit -qm changelog",
+    );
+    let said = fails(program(&app).args(["fetch"]), 1);
+    assert!(said.contains("debian/changelog:1: "), "{said}");
+    let said = fails(program(&app).args(["build", "-s", "bookworm"]), 1);
+    assert!(said.contains("debian/changelog:1: "), "{said}");
+    assert!(!work.path().join("build-area").exists());
+}
+
+/// Files that never end, or that are none.
+#[test]
+fn a_fifo_or_a_link_in_a_source_is_no_file_of_it() {
+    let work = tempfile::tempdir().unwrap();
+    let app = work.path().join("app");
+    std::fs::create_dir_all(&app).unwrap();
+    sh(&app, "mkfifo pyproject.toml && echo \"setup(name='x')\" > setup.py");
+    let said = fails(program(&app).args(["new"]).stdin(Stdio::null()), 1);
+    assert!(said.contains("pyproject.toml") && said.contains("FIFO"), "{said}");
+    sh(&app, "rm pyproject.toml && ln -s /etc/shadow pyproject.toml");
+    let said = fails(program(&app).args(["new"]), 1);
+    assert!(said.contains("leads out of"), "{said}");
+    sh(&app, "rm pyproject.toml && mkdir debian && ln -s /etc/shadow debian/changelog && mkfifo debian/control");
+    let said = fails(program(&app).args(["lock"]), 1);
+    assert!(said.contains("debian/control") && said.contains("FIFO"), "{said}");
+    sh(&app, "rm debian/control && printf 'Source: x\\n\\nPackage: x\\nArchitecture: all\\n' > debian/control");
+    let said = fails(program(&app).args(["build", "-s", "bookworm"]), 1);
+    assert!(said.contains("leads out of") && !said.contains("root:"), "{said}");
 }

@@ -253,6 +253,127 @@ fn a_changed_file_of_the_index_is_refused() {
     assert!(!room.app().join("debian/wheelhouse").exists());
 }
 
+#[test]
+fn what_a_lock_or_an_index_says_is_no_path_and_no_option() {
+    let room = Room::new();
+    let (app, evil) = (room.app(), room.path().join("evil"));
+    std::fs::write(app.join("debian/app.venv"), "Format: 1\nProject: none\nLock: pylock.toml\n").unwrap();
+    std::fs::remove_file(app.join("requirements.txt")).unwrap();
+    let sum = sh(room.path(), "sha256sum files/alpha-1.0*").split(' ').next().unwrap().to_owned();
+    let good = format!("{}/files/alpha-1.0-py3-none-any.whl", room.index.trim_end_matches("/simple"));
+    let path = evil.display().to_string();
+    let name = "alpha-1.0-py3-none-any.whl";
+    let cases = [
+        (good.clone(), name.to_owned(), path.clone()),
+        (format!("{good}\\noutput = \\\"{path}\\\""), name.to_owned(), sum.clone()),
+        (format!("file://{}/files/{name}", room.path().display()), name.to_owned(), sum.clone()),
+        (good.clone(), format!("../../../evil/{name}"), sum.clone()),
+        (good.clone(), "-alpha-1.0-py3-none-any.whl".to_owned(), sum.clone()),
+    ];
+    for (url, name, sum) in cases {
+        let lock = format!(
+            "lock-version = '1.0'\n[[packages]]\nname = 'alpha'\nversion = '1.0'\nwheels = [{{name = \"{name}\", url = \"{url}\", hashes = {{sha256 = \"{sum}\"}}}}]\n"
+        );
+        std::fs::write(app.join("pylock.toml"), lock).unwrap();
+        let said = fails(&mut room.program(&["vendor", "-s", "bookworm"]), 1);
+        assert!(said.contains("pylock.toml:2: alpha 1.0: '"), "{said}");
+        assert!(!evil.exists() && !app.join("debian/wheelhouse").exists());
+    }
+    // An index of this machine is nothing that a source may name.
+    let venv = format!("Format: 1\nProject: none\nLock: pylock.toml\nIndex: file://{}/simple\n", room.path().display());
+    std::fs::write(app.join("debian/app.venv"), venv).unwrap();
+    let said = fails(&mut room.program(&["vendor", "-s", "bookworm"]), 1);
+    assert!(said.contains("debian/app.venv:4: ") && said.contains("--index URL"), "{said}");
+
+    // A page whose names lead elsewhere.
+    std::fs::write(app.join("debian/app.venv"), "Format: 1\nProject: none\nRequirements: requirements.txt\n").unwrap();
+    std::fs::write(app.join("requirements.txt"), "alpha==1.0\n").unwrap();
+    let page = room.path().join("simple/alpha/index.html");
+    ok(&mut room.program(&["lock", "-s", "bookworm"]));
+    let text = String::from_utf8(read(&page)).unwrap();
+    std::fs::write(&page, text.replace(">alpha-1.0-py3-none-any.whl<", ">alpha-1.0-py3-none-any/../../../evil.whl<"))
+        .unwrap();
+    let said = fails(&mut room.program(&["vendor", "-s", "bookworm"]), 1);
+    assert!(said.contains("offers what is passed over") && said.contains("alpha 1.0 has neither a wheel"), "{said}");
+    assert!(names(room.path()).iter().all(|name| !name.starts_with("evil")));
+}
+
+/// What a project runs to say what it needs: it looks around, and leaves a process.
+const BACKEND: &str = r#"
+import os, subprocess, sys
+def seen(path):
+    try:
+        return os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(4)
+    except OSError as error:
+        return type(error).__name__
+def prepare_metadata_for_build_wheel(directory, settings=None):
+    places = ["/root", "/home/builder", "/var", "/srv", "/run", "SECRET", "/etc/shadow", "/dev/tty", "/old"]
+    status = [row for row in open("/proc/self/status") if row.startswith(("CapEff", "CapBnd", "NoNewPrivs"))]
+    report = [repr((place, seen(place))) for place in places] + status + sorted(os.environ)
+    script = "while :; do ln -sfn /etc/hostname debian/requirements.lock; done"
+    subprocess.Popen(["sh", "-c", script], start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    info = os.path.join(directory, "app-1.0.dist-info")
+    os.mkdir(info)
+    with open(os.path.join(info, "METADATA"), "w") as file:
+        file.write("Metadata-Version: 2.1\nName: app\nVersion: 1.0\n")
+    if os.path.exists("tell"):
+        sys.exit("REPORT " + " ".join(row.strip() for row in report))
+    return "app-1.0.dist-info"
+"#;
+
+#[test]
+fn code_that_says_what_a_project_needs_sees_and_leaves_nothing() {
+    let room = Room::new();
+    let app = room.app();
+    let secret = room.path().join("secret");
+    std::fs::write(&secret, "mine").unwrap();
+    std::fs::write(app.join("backend.py"), BACKEND.replace("SECRET", &secret.display().to_string())).unwrap();
+    let pyproject = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n\
+                     [project]\nname = 'app'\ndynamic = ['version', 'dependencies']\n";
+    std::fs::write(app.join("pyproject.toml"), pyproject).unwrap();
+    std::fs::remove_file(app.join("requirements.txt")).unwrap();
+    std::fs::write(app.join("tell"), "").unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_deb-build-app"), room.path().join("driver")).unwrap();
+    std::fs::copy(harness::uv(), room.path().join("uv-of-nobody")).unwrap();
+    sh(
+        room.path(),
+        "mkdir bin2 && mv uv-of-nobody bin2/uv && cp -a app app2 && chmod 755 . bin2 && chown -R nobody app2 secret",
+    );
+    let path = std::env::var("PATH").unwrap();
+    for user in ["root", "nobody"] {
+        let mark = format!("LEFT={}-{user}", std::process::id());
+        let (mut command, directory) = match user {
+            "root" => (Command::new(env!("CARGO_BIN_EXE_deb-build-app")), app.clone()),
+            _ => (Command::new("setpriv"), room.path().join("app2")),
+        };
+        if user == "nobody" {
+            command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "../driver"]);
+        }
+        let home = directory.join("home");
+        command.current_dir(&directory).args(["lock", "-s", "bookworm", "--index", &room.index]);
+        command.env("PATH", format!("{}:{path}", room.path().join("bin2").display()));
+        command.env("HOME", &home).env("XDG_CACHE_HOME", &home).env("LEFT", &mark[5..]).env("TOKEN", "1");
+        let said = fails(&mut command, 1);
+        for place in ["/root", "/srv", "/run", "/etc/shadow", "/dev/tty", &secret.display().to_string()] {
+            assert!(said.contains(&format!("('{place}', 'FileNotFoundError')")), "{user}: {place}\n{said}");
+        }
+        assert!(said.contains("('/old', [])"), "{said}");
+        for row in ["NoNewPrivs:\t1", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000"] {
+            assert!(said.contains(row), "{said}");
+        }
+        assert!(!said.contains("TOKEN"), "{said}");
+        // What it has left is dead, and the lock is no link to what that meant.
+        std::fs::remove_file(directory.join("tell")).unwrap();
+        for _ in 0..3 {
+            let output = command.output().unwrap();
+            let lock = std::fs::read_to_string(directory.join("debian/requirements.lock")).unwrap_or_default();
+            let own = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+            assert!(own.trim().is_empty() || !lock.contains(own.trim()), "{lock}\n{}", crate::words(&output));
+            assert_eq!(marked(&mark), [] as [String; 0]);
+        }
+    }
+}
+
 /// Processes of any user with this mark in their environment.
 fn marked(mark: &str) -> Vec<String> {
     let mut found = Vec::new();

@@ -62,6 +62,7 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -l js
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -s s -l suite -d 'Suite to build for; may be repeated (default: bookworm and trixie)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -l index -d 'Package index; the first one is the primary index (default: PyPI, or the field Index)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -l trust-source -d 'Run code of the source with your own rights where it cannot be contained'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -l upgrade -d 'Take the newest versions, whatever the lock has now'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -l check -d 'Change nothing; fail where the lock was made from other requirements'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -s q -l quiet -d 'Print only errors and results'
@@ -71,6 +72,7 @@ complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand lock" -s h -
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s s -l suite -d 'Suite to build for; may be repeated (default: bookworm and trixie)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l index -d 'Package index; the first one is the primary index (default: PyPI, or the field Index)' -r
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s a -l arch -d 'Architecture to build for; may be repeated (default: this machine\'s)' -r
+complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l trust-source -d 'Run code of the source with your own rights where it cannot be contained'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l component -d 'Write an orig component tarball beside the source directory, not debian/wheelhouse'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -l check -d 'Change nothing; fail where files are stale, missing, altered or yanked: those of debian/wheelhouse, else or with --component those of the tarball'
 complete -c deb-build-app -n "__fish_deb_build_app_using_subcommand vendor" -s q -l quiet -d 'Print only errors and results'

@@ -19,6 +19,7 @@ complete -c dh_venv -l compression -d 'Compression of the .deb: zstd, xz or none
 complete -c dh_venv -l layout -d 'Layout of the venv: fixed' -r
 complete -c dh_venv -l test -d 'A command run as a test in the finished venv' -r
 complete -c dh_venv -l from-dh-virtualenv -d 'Print the .venv file that a dh-virtualenv debian/rules amounts to, and end' -r
+complete -c dh_venv -l fill -d 'Only fill the cache with what follows from hashes alone; intermediate files go below DIR (for the driver)' -r
 complete -c dh_venv -s p -l package -d 'Act on this package; may be repeated' -r
 complete -c dh_venv -s N -l no-package -d 'Do not act on this package; may be repeated' -r
 complete -c dh_venv -l dbg-package -d 'Accepted for debhelper\'s sake' -r
@@ -30,6 +31,7 @@ complete -c dh_venv -l error-handler -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_venv -s O -d 'Take an option if it is known, else ignore it' -r
 complete -c dh_venv -s u -d 'Accepted for debhelper\'s sake' -r
 complete -c dh_venv -s V -d 'Accepted for debhelper\'s sake' -r
+complete -c dh_venv -l tried -d 'With --fill: only try what has been filled'
 complete -c dh_venv -s v -l verbose -d 'Show what is done'
 complete -c dh_venv -l no-act -d 'Do nothing; with -v, show what would be done'
 complete -c dh_venv -s a -l arch -d 'Act on architecture-dependent packages'
