@@ -10,6 +10,7 @@ mod check;
 #[cfg(feature = "soak")]
 mod environments;
 mod fetch;
+mod kept;
 mod new;
 mod room;
 mod vendor;
