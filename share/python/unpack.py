@@ -2,8 +2,8 @@
 
 Standard input, JSON: `root`, the venv; `site`, its site-packages, relative to
 it; `python`, its interpreter; `headers`, the directory of C headers; `jobs`;
-and `wheels` with `path`, `sha256` and `name`, the distribution as it was asked
-for. Each wheel is read once, and is nothing but the bytes of that digest. It is
+and `wheels` with `path`, `sha256` and `name`, which their headers are put below.
+Each wheel is read once, and is nothing but the bytes of that digest. It is
 to be started with -I -S: neither the directory that it is started in nor
 anything that it unpacks is on its path.
 
@@ -85,8 +85,7 @@ class Wheel:
             return f"{site}/{rest}"
         if kind == "scripts" and rest and "/" not in rest:
             return f"bin/{rest}"
-        # Installers call that directory differently where names differ.
-        if kind == "headers" and rest and self.asked == self.name:
+        if kind == "headers" and rest:
             return f"{self.request['headers']}/{self.asked}/{rest}"
         if kind == "data" and rest and rest.split("/")[0] != "lib64":
             return rest

@@ -387,7 +387,13 @@ fn download(context: &Context<'_>, files: &BTreeMap<FileName, Vendored>) -> Resu
     let mut wanted = Vec::new();
     for file in files.values() {
         let path = kept(context, file)?;
-        if input::kind(&path)?.is_none() {
+        let there = input::kind(&path)?.is_some();
+        // Its name says what it must be, whatever has happened to it since.
+        if !there || hex(&input::digest(&path)?) != file.sha256.as_str() {
+            if there {
+                let fault = Diagnostic::warning(format!("{} is not the file that it was kept as", path.display()));
+                context.warn(fault.hint(format!("it is downloaded again, for {}; who writes there?", file.file)));
+            }
             wanted.push((file, work.path().join(file.sha256.as_str()), path));
         }
     }

@@ -11,6 +11,7 @@ mod contain;
 #[cfg(feature = "soak")]
 mod environments;
 mod fetch;
+mod kept;
 mod new;
 mod room;
 mod vendor;

@@ -161,6 +161,24 @@ fn a_wheelhouse_serves_every_suite_and_needs_no_network() {
 }
 
 #[test]
+fn a_kept_download_that_has_been_changed_is_downloaded_again() {
+    let room = Room::new();
+    ok(&mut room.program(&["vendor", "-s", "bookworm"]));
+    let wheelhouse = room.app().join("debian/wheelhouse");
+    let expected: Vec<_> = names(&wheelhouse).iter().map(|name| read(wheelhouse.join(name))).collect();
+    let files = room.path().join("cache/deb-build-app/files");
+    for name in names(&files) {
+        std::fs::write(files.join(name), "poison").unwrap();
+    }
+    std::fs::remove_dir_all(&wheelhouse).unwrap();
+    let output = room.program(&["vendor", "-s", "bookworm"]).output().unwrap();
+    let said = crate::words(&output);
+    assert!(output.status.success() && said.contains("is not the file that it was kept as"), "{said}");
+    let found: Vec<_> = names(&wheelhouse).iter().map(|name| read(wheelhouse.join(name))).collect();
+    assert_eq!(expected, found);
+}
+
+#[test]
 fn check_names_what_is_stale_missing_altered_or_yanked() {
     let room = Room::new();
     ok(&mut room.program(&["vendor", "-s", "bookworm"]));

@@ -12,6 +12,7 @@ mod harness;
 mod room;
 
 mod faults;
+mod fill;
 mod installs;
 mod sameness;
 mod takeover;

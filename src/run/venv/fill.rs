@@ -19,7 +19,7 @@ use pep508_rs::MarkerTree;
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::Distribution;
-use crate::helper::venv::installer::Files;
+use crate::helper::venv::installer::{Files, Installer};
 use crate::helper::venv::interpreter::WheelName;
 use crate::helper::venv::metadata::{self, Metadata};
 use crate::helper::venv::name::normalise;
@@ -49,11 +49,11 @@ pub struct Offer {
     pub sha256: String,
 }
 
-/// A wheel to unpack, and the distribution's name as it was asked for.
+/// A wheel to unpack, and what the installer calls the directory of its headers.
 #[derive(Debug)]
 struct Chosen<'a> {
     offer: &'a Offer,
-    name: &'a str,
+    headers: String,
 }
 
 impl Workshop<'_> {
@@ -114,7 +114,7 @@ impl Workshop<'_> {
     }
 
     /// The wheel of each distribution, as an installer would choose it.
-    fn chosen<'a>(&self, wanted: &'a Wanted, offers: &'a [Offer]) -> Result<Vec<Chosen<'a>>> {
+    fn chosen<'a>(&self, wanted: &Wanted, offers: &'a [Offer]) -> Result<Vec<Chosen<'a>>> {
         let environment = self.interpreter.marker_environment()?;
         let mut all = Vec::new();
         for one in &wanted.distributions {
@@ -136,7 +136,9 @@ impl Workshop<'_> {
             let Some((offer, _)) = best.and_then(|best| fitting.get(best)) else {
                 return Err(left("no wheel here has one of its hashes"));
             };
-            all.push(Chosen { offer, name: &one.name });
+            // pip takes the name as it was asked for.
+            let as_asked = matches!(self.installer, Installer::Pip { .. });
+            all.push(Chosen { offer, headers: if as_asked { one.name.clone() } else { name } });
         }
         Ok(all)
     }
@@ -182,7 +184,7 @@ impl Workshop<'_> {
         let site = frame.site();
         let wheels: Vec<serde_json::Value> = chosen
             .iter()
-            .map(|one| serde_json::json!({"path": one.offer.path, "sha256": one.offer.sha256, "name": one.name}))
+            .map(|one| serde_json::json!({"path": one.offer.path, "sha256": one.offer.sha256, "name": one.headers}))
             .collect();
         let request = serde_json::json!({
             "root": venv,
