@@ -189,6 +189,9 @@ pub struct Health {
     pub interval: u32,
     /// Milliseconds after which it counts as failed.
     pub deadline: u32,
+    /// Whether a command may gain privileges by setuid programs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub privileges: bool,
 }
 
 /// What is asked.
