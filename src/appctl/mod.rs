@@ -155,6 +155,7 @@ fn run(machine: &Machine, command: Command) -> Result<Ending> {
         Command::Bootstrap(command) => bootstrap::run(machine, &command),
         Command::Maint(call) => maint::run(machine, &call),
         Command::EndOrphans => programs::orphans::end_all(machine).map(|()| Ending::Done),
+        Command::MendLogs { package } => programs::mend_logs(machine, &package),
         Command::Words { word } => words(machine, &word),
     }
 }

@@ -12,8 +12,8 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, symlinkat, unlinkat};
 use rustix::fs::{StatxAttributes, StatxFlags, statx};
 
 use super::{
-    Attributes, Contents, Extended, Kind, LARGEST, PLANTED_BUG, TEMPORARY, extended, failed, from_io, is_roots,
-    temporary,
+    Attributes, Contents, Extended, Holding, Kind, LARGEST, PLANTED_BUG, TEMPORARY, extended, failed, from_io,
+    is_roots, temporary,
 };
 use crate::error::{Diagnostic, Error, Result};
 
@@ -78,6 +78,22 @@ impl Dir {
     /// What `name` is, itself and not what a link leads to; `None`: nothing.
     pub fn kind(&self, name: &str) -> Result<Option<Kind>> {
         Ok(self.stat(name)?.as_ref().map(Kind::of))
+    }
+
+    /// Who owns what `name` is, and what that is; `None`: nothing.
+    pub fn holding(&self, name: &str) -> Result<Option<Holding>> {
+        let of = |stat: FileStat| Holding {
+            uid: stat.st_uid,
+            links: stat.st_nlink,
+            is_file: Kind::of(&stat) == Kind::File,
+            is_directory: Kind::of(&stat) == Kind::Directory,
+        };
+        Ok(self.stat(name)?.map(of))
+    }
+
+    /// Whether only root can change what names there are in the directory.
+    pub fn is_roots(&self) -> Result<bool> {
+        Ok(is_roots(&self.own_stat()?))
     }
 
     /// The regular file `name`; `None` where nothing is. Anything else, a file

@@ -8,6 +8,7 @@
 
 pub mod health;
 pub mod listening;
+pub mod logs;
 pub mod moves;
 pub mod orphans;
 pub mod settle;
@@ -74,6 +75,14 @@ fn read(bytes: &[u8], root: &Root, path: &str, name: &str) -> Result<Programs> {
             .into());
     }
     Ok(programs)
+}
+
+/// `appctl mend-logs`: before root opens a package's log files.
+pub fn mend_logs(machine: &Machine, package: &str) -> Result<Ending> {
+    if let Some(programs) = load(&machine.root, package)? {
+        logs::mend(machine, &programs)?;
+    }
+    Ok(Ending::Done)
 }
 
 /// A package's programs on a machine.
@@ -167,6 +176,7 @@ impl<'a> Fleet<'a> {
     /// Stop what is no longer here, start what is new, restart what runs; once.
     pub fn converge(&self, store: &Store) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
+        logs::mend(self.machine, &self.programs)?;
         self.carry()?;
         // First all that stops: a program that moves must not run twice.
         self.leave_systemd()?;
