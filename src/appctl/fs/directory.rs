@@ -377,3 +377,29 @@ impl Dir {
         fsync(&self.fd).map_err(|errno| self.error("write", "", errno))
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test makes files")]
+mod tests {
+    use super::super::Root;
+
+    #[test]
+    fn the_end_of_a_file_is_read_and_of_nothing_else() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        std::fs::write(at("log"), "one\ntwo\nthree\n").unwrap();
+        std::os::unix::fs::symlink("log", at("link")).unwrap();
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let root = Root::open(scratch.path()).unwrap();
+        let directory = root.directory("/").unwrap().unwrap();
+        let own = nix::unistd::geteuid().as_raw();
+        let end = |name: &str| directory.tail(name, 6, own).unwrap();
+        assert_eq!(end("log").as_deref(), Some(b"three\n".as_slice()));
+        assert_eq!((end("link"), end("fifo"), end("none")), (None, None, None));
+        // Where others may put a name, one file has one.
+        std::fs::hard_link(at("log"), at("other")).unwrap();
+        assert!(end("other").is_some());
+        std::fs::set_permissions(scratch.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(end("other").is_none());
+    }
+}

@@ -16,6 +16,7 @@ use super::program::{self, Kind, Process};
 use super::section;
 use super::value::{LogFile, Restart, signal_name};
 use super::words;
+use crate::configuration::place::is_normal;
 use crate::error::{Diagnostic, Location};
 use crate::foreign::printable_line;
 
@@ -435,6 +436,8 @@ impl Writer<'_> {
             LogFile::None => Some("null".to_owned()),
             LogFile::Path(path) if !is_log(path) => Some("journal".to_owned()),
             LogFile::Path(path) => {
+                // What is no such path is told for both backends at once.
+                is_normal(path).ok()?;
                 let key = ["stdout_logfile", "stderr_logfile"][index];
                 self.path(key, path).map(|path| format!("append:{path}"))
             }
