@@ -54,8 +54,9 @@ subprocess.run(["dpkg-deb", "-b", ".", "../old.deb"], check=True, stdout=subproc
 
 /// What the account has nothing to do with: contents, owners, modes, times.
 const OUTSIDE: &str = r"
-find /root /home /usr/local /etc /srv /opt -xdev ! -path /etc ! -path '/etc/systemd/system*' ! -path '/etc/supervisor*' \
-    ! -path '/etc/beacon*' ! -path '/etc/logrotate.d*' -printf '%p %u:%g %m %T@ %l\n' | sort
+find /root /home /usr/local /etc /srv /opt -xdev -path /etc -o \
+    -path '/etc/systemd/system*' -o -path '/etc/supervisor*' -o -path '/etc/beacon*' -o -path '/etc/logrotate.d*' -o \
+    -printf '%p %u:%g %m %T@ %l\n' | sort
 find /root /etc/cron.d /etc/shadow /etc/passwd /usr/local -type f -exec sha256sum {} + | sort
 ";
 
