@@ -441,9 +441,16 @@ fn a_purge_ends_whatever_was_planted() {
     }
     std::os::unix::fs::symlink(&canary, machine.path("/var/cache/notes/link")).unwrap();
     let case = "tests/cases/dh_supervisord/07-log-file-for-systemd/out/debian/notes.postrm.debhelper";
+    // Somebody goes on making names in there.
+    fs::create_dir_all(machine.path("/var/log/notes/app")).unwrap();
+    std::os::unix::fs::chown(machine.path("/var/log/notes/app"), Some(NOTES.0), Some(NOTES.1)).unwrap();
+    let mut child = attacker(&machine, "open my $o, '>', \"$r/var/log/notes/app/\" . int(rand(1000)); close $o;");
+    std::thread::sleep(Duration::from_millis(100));
     let said = snippet(&machine, case, "/var/cache/notes/a b/mounted").ok().stderr;
     assert!(said.contains("notes: something stays in /var/log, /var/cache or /run"), "{said}");
     assert!(!machine.exists("/var/log/notes") && !machine.exists("/run/notes"));
+    child.kill().unwrap();
+    child.wait().unwrap();
     // Configuration: names of appctl's own beside a file, and the settings behind a link.
     let victim = victim();
     victim.write("/etc/canary-settings/60-appctl.conf", "another's\n");
