@@ -1,11 +1,16 @@
 //! The only printer: messages to standard error, actions of `-v` to standard output.
 //!
+//! Whatever is printed passes [`crate::foreign`]: no file name, log line, database
+//! or program steers the terminal or the log that it ends up on. Colours are added
+//! after that, and JSON has an escape of its own.
+//!
 //! Format and colours follow debhelper's `Dh_Lib.pm` (`error`, `warning`,
 //! `verbose_print`): `TOOL: error: …`, a tab before each shown action.
 
 use std::io::{IsTerminal, Write};
 
 use crate::error::{Diagnostic, Error, Severity};
+use crate::foreign::{printable, printable_line};
 use crate::plan::{Action, Plan};
 
 /// Prints for one tool; knows how loud and how colourful it may be.
@@ -32,9 +37,9 @@ impl Printer {
             Severity::Warning => ("warning", "33"),
         };
         let word = self.paint(word, code);
-        self.plain(&format!("{}: {word}: {diagnostic}\n", self.tool));
+        say(&format!("{}: {word}: {}\n", self.tool, printable(&diagnostic.to_string())));
         if let Some(hint) = &diagnostic.hint {
-            self.plain(&format!("{}: {}: {hint}\n", self.tool, self.paint("hint", "36")));
+            say(&format!("{}: {}: {}\n", self.tool, self.paint("hint", "36"), printable(hint)));
         }
     }
 
@@ -66,19 +71,59 @@ impl Printer {
         }
     }
 
-    /// Text that was asked for (`--version`, `--from-dh-virtualenv`), as it is.
+    /// Text that was asked for (`--version`, `--from-dh-virtualenv`), made printable.
     pub fn output(&self, text: &str) {
-        // A reader that has gone away, as in `… | head`, wants no more; print! would panic.
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        answer(&printable(text));
     }
 
-    /// Text for standard error, as it is.
+    /// JSON that was asked for: what would steer a terminal is escaped as JSON does it.
+    pub fn json(&self, text: &str) {
+        answer(&json(text));
+    }
+
+    /// Text for standard error, made printable.
     pub fn plain(&self, text: &str) {
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        say(&printable(text));
     }
 
     fn paint(&self, word: &str, code: &str) -> String {
         if self.colour { format!("\x1b[1;{code}m{word}\x1b[0m") } else { word.to_owned() }
+    }
+}
+
+fn answer(text: &str) {
+    // A reader that has gone away, as in `… | head`, wants no more; print! would panic.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// JSON's own escapes (RFC 8259, section 7) for what its writer leaves as it is: such
+/// characters stand in strings alone, but for the ends of lines between values.
+fn json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut buffer = [0; 4];
+    for c in text.chars() {
+        let is_plain = c == '\n' || printable_line(c.encode_utf8(&mut buffer)).len() == c.len_utf8();
+        if is_plain { escaped.push(c) } else { escaped.push_str(&format!("\\u{:04x}", c as u32)) }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::json;
+
+    #[test]
+    fn json_stays_json() {
+        let value = serde_json::json!({"a": "\u{1b}[2J\u{7f}\u{9b}\u{202e}ü\n", "b": [1]});
+        for text in [value.to_string(), serde_json::to_string_pretty(&value).unwrap()] {
+            let escaped = json(&text);
+            assert!(!escaped.contains(|c: char| c.is_control() && c != '\n') && !escaped.contains('\u{202e}'));
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
+        }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::cli::Bootstrap;
 use super::package::is_name;
-use super::process::{self, Child, Ended};
+use super::process::{self, Child, Ended, Privileges, Whose};
 use super::work::{Access, Change, Work};
 use super::{Ending, Machine, accounts, check, from_stdin_text};
 use crate::configuration::bootstrap::{Client, FILE, FORMAT};
@@ -131,7 +131,7 @@ fn status(machine: &Machine, client: &Client) -> Result<Ending> {
     let ended = ask(machine, client, &["status", "--json"], None, LIMIT)?;
     let json = answer(&ended)?;
     if machine.json {
-        machine.printer.output(&format!("{json}\n"));
+        machine.printer.json(&format!("{json}\n"));
     } else {
         let text: String = lines(&json).into_iter().map(|line| line + "\n").collect();
         machine.printer.output(&text);
@@ -223,7 +223,7 @@ fn ask(machine: &Machine, client: &Client, words: &[&str], input: Option<&[u8]>,
     if machine.is_root {
         let text = |path: &str| machine.root.text(path).map(Option::unwrap_or_default);
         let known = accounts::Accounts::parse(&text("/etc/passwd")?, &text("/etc/group")?);
-        all = check::as_user(machine, &known, &known.user(&client.user)?);
+        all = check::as_user(machine, &known, &known.user(&client.user)?, Privileges::Fixed);
     }
     all.extend(client.command.iter().map(Into::into));
     all.extend(words.iter().map(Into::into));
@@ -233,6 +233,7 @@ fn ask(machine: &Machine, client: &Client, words: &[&str], input: Option<&[u8]>,
         environment: environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
         directory: "/".into(),
         limit,
+        whose: Whose::Foreign,
     };
     process::run_with(&child, input)
 }
@@ -250,7 +251,7 @@ fn said(machine: &Machine, ended: &Ended, text: impl Fn(&Json) -> Vec<String>) -
     }
     let json = answer(ended)?;
     if machine.json {
-        machine.printer.output(&format!("{json}\n"));
+        machine.printer.json(&format!("{json}\n"));
     } else {
         text(&json).iter().for_each(|line| machine.printer.output(&format!("{line}\n")));
     }

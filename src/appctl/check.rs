@@ -14,7 +14,7 @@ use super::accounts::{Accounts, User};
 use super::fs::{Attributes, Dir, split};
 use super::mask::Mask;
 use super::package::Package;
-use super::process::{self, Child, Ended};
+use super::process::{self, Child, Ended, Privileges, Whose, confined};
 use crate::configuration::manifest::File;
 use crate::error::{Diagnostic, Result};
 use crate::plan::quote;
@@ -91,40 +91,49 @@ fn child(machine: &Machine, accounts: &Accounts, user: &User, command: &str, dir
         ("TMPDIR", directory),
         ("USER", &user.name),
     ];
+    let privileges = if file.check_privileges { Privileges::Gained } else { Privileges::Fixed };
     Child {
-        words: as_user(machine, accounts, user).into_iter().chain(shell).collect(),
+        words: as_user(machine, accounts, user, privileges).into_iter().chain(shell).collect(),
         environment: environment
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect::<BTreeMap<_, _>>(),
         directory: "/".into(),
         limit: LIMIT,
+        whose: Whose::Foreign,
     }
 }
 
-/// The command that becomes the user: setpriv(1), in another root chroot(8).
-pub fn as_user(machine: &Machine, accounts: &Accounts, user: &User) -> Vec<OsString> {
+/// What chroot(8) needs after setpriv(1) has taken the other capabilities away; none of
+/// them is left to the account that it becomes.
+const FOR_CHROOT: &str = ",+sys_chroot,+setuid,+setgid";
+
+/// The command that becomes the user: setpriv(1), in another root chroot(8) as well.
+pub fn as_user(machine: &Machine, accounts: &Accounts, user: &User, privileges: Privileges) -> Vec<OsString> {
+    let mut words = vec![OsString::from("setpriv")];
+    let is_elsewhere = !machine.root.is_machine();
+    let is_roots = !machine.is_root || user.uid == 0;
+    words.extend(confined(privileges, is_roots, if is_elsewhere { FOR_CHROOT } else { "" }));
     if !machine.is_root {
-        return Vec::new();
+        words.push("--".into());
+        return words;
     }
     let (uid, gid) = (user.uid, user.gid);
     let groups: Vec<String> = accounts.groups_of(user).iter().map(ToString::to_string).collect();
     let groups = groups.join(",");
-    if !machine.root.is_machine() {
-        return vec![
+    if is_elsewhere {
+        words.extend([
+            "--".into(),
             "chroot".into(),
             format!("--userspec=+{uid}:+{gid}").into(),
             format!("--groups={groups}").into(),
             machine.root.path().into(),
-        ];
+        ]);
+        return words;
     }
     let groups = if groups.is_empty() { "--clear-groups".to_owned() } else { format!("--groups={groups}") };
-    let identity = [format!("--reuid={uid}"), format!("--regid={gid}"), groups];
-    let fixed = ["--no-new-privs", "--pdeathsig=KILL", "--"];
-    std::iter::once("setpriv".into())
-        .chain(identity.into_iter().map(OsString::from))
-        .chain(fixed.map(OsString::from))
-        .collect()
+    words.extend([format!("--reuid={uid}"), format!("--regid={gid}"), groups, "--".to_owned()].map(OsString::from));
+    words
 }
 
 fn verdict(machine: &Machine, file: &File, ended: &Ended, mask: &Mask) -> Verdict {
@@ -136,8 +145,8 @@ fn verdict(machine: &Machine, file: &File, ended: &Ended, mask: &Mask) -> Verdic
         Some(status) => format!("exit status {status}"),
         None => format!("no answer in {} seconds", LIMIT.as_secs()),
     };
-    // What it prints must not steer a terminal.
-    let output = mask.values_in(&ended.output).replace(|c: char| c.is_control() && c != '\n' && c != '\t', "?");
+    // The printer sees to it that it steers no terminal.
+    let output = mask.values_in(&ended.output);
     let lines = output.lines().filter(|line| !line.trim().is_empty()).take(LINES);
     let shown: String = lines.map(|line| format!("\n\t{line}")).collect();
     Verdict::Refused(Diagnostic::error(format!("the check of {} refuses the new contents: {why}{shown}", file.path)))

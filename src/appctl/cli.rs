@@ -43,6 +43,12 @@ pub enum Command {
     /// End what a supervisord that was killed has left; called by supervisor.service alone
     #[command(hide = true)]
     EndOrphans,
+    /// Put aside what is no log file where root opens log files; called by postinst alone
+    #[command(hide = true)]
+    MendLogs {
+        /// The package
+        package: String,
+    },
     /// Say what may come next on a command line; called by the shells' completions alone
     #[command(hide = true, disable_help_flag = true)]
     Words {

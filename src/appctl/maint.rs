@@ -21,7 +21,7 @@ const ANSWERS: &str = "--answers";
 pub fn run(machine: &Machine, call: &Maint) -> Result<Ending> {
     let ending = part(machine, call)?;
     if machine.json && !is_configure(call) {
-        machine.printer.output(&report::object(&call.package, []));
+        machine.printer.json(&report::object(&call.package, []));
     }
     Ok(ending)
 }
@@ -76,7 +76,7 @@ fn configure(machine: &Machine, call: &Maint) -> Result<Ending> {
     let applied = apply(machine, &mut work, &change)?;
     if machine.json {
         let parts = [("files", report::files(&applied.reports)), ("rejected", rejected.into())];
-        machine.printer.output(&report::object(&call.package, parts));
+        machine.printer.json(&report::object(&call.package, parts));
     }
     Ok(Ending::Done)
 }

@@ -98,6 +98,7 @@ impl From<Ending> for ExitCode {
 
 /// `main` of appctl.
 pub fn main() -> ExitCode {
+    process::close_inherited();
     umask(Mode::from_bits_truncate(0o022));
     let environment = environment();
     let colour = if environment.contains_key(&OsString::from("NO_COLOR")) { Some(false) } else { None };
@@ -154,6 +155,7 @@ fn run(machine: &Machine, command: Command) -> Result<Ending> {
         Command::Bootstrap(command) => bootstrap::run(machine, &command),
         Command::Maint(call) => maint::run(machine, &call),
         Command::EndOrphans => programs::orphans::end_all(machine).map(|()| Ending::Done),
+        Command::MendLogs { package } => programs::mend_logs(machine, &package),
         Command::Words { word } => words(machine, &word),
     }
 }
@@ -352,7 +354,7 @@ fn alter(machine: &Machine, package: &str, change: &Change) -> Result<Ending> {
     let outcomes = work.converge()?;
     if machine.json {
         let parts = [("files", report::files(&applied.reports)), ("services", report::services(&outcomes))];
-        machine.printer.output(&report::object(package, parts));
+        machine.printer.json(&report::object(package, parts));
     }
     Ok(say_converged(machine, &outcomes))
 }
@@ -459,7 +461,7 @@ fn converge(machine: &Machine, package: &str) -> Result<Ending> {
 /// Say what became of the programs, in the asked-for form.
 fn said(machine: &Machine, package: &str, outcomes: &[Outcome]) -> Result<Ending> {
     if machine.json {
-        machine.printer.output(&report::object(package, [("services", report::services(outcomes))]));
+        machine.printer.json(&report::object(package, [("services", report::services(outcomes))]));
     }
     Ok(say_converged(machine, outcomes))
 }
@@ -472,7 +474,7 @@ fn diff(machine: &Machine, package: &str) -> Result<Ending> {
     if machine.json {
         let diff: String = steps.iter().map(one).collect();
         let parts = [("files", report::files(&prepared.decision.reports)), ("diff", diff.into())];
-        machine.printer.output(&report::object(package, parts));
+        machine.printer.json(&report::object(package, parts));
     } else {
         steps.iter().for_each(|step| machine.printer.output(&one(step)));
     }
@@ -502,7 +504,7 @@ fn check(machine: &Machine, package: &str) -> Result<Ending> {
         }
     }
     if machine.json {
-        machine.printer.output(&report::object(package, [("files", files.into())]));
+        machine.printer.json(&report::object(package, [("files", files.into())]));
     } else if ending == Ending::Done {
         machine
             .printer
@@ -531,7 +533,7 @@ fn status(machine: &Machine, package: &str) -> Result<Ending> {
             ("degraded", (!is_well).into()),
         ];
         parts.extend(storages.map(|mut json| ("storages", json["storages"].take())));
-        machine.printer.output(&report::object(package, parts));
+        machine.printer.json(&report::object(package, parts));
     } else {
         let mut text = format!("{package}: {}\n", if is_applied { "up to date" } else { "not up to date" });
         if interrupted {

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::Machine;
 use super::fs::Kind;
 use super::journal::{Clock, Journal, Need, Note};
-use super::process::{self, Child, Ended};
+use super::process::{self, Child, Ended, Whose};
 use super::programs::Fleet;
 use crate::configuration::manifest::{Backend, Manifest, OnChange, Program};
 use crate::error::{Diagnostic, Result};
@@ -290,7 +290,7 @@ pub(super) fn run(machine: &Machine, words: &[&str]) -> Result<Ended> {
 /// The same with another limit and environment.
 pub(super) fn run_within(limit: Duration, environment: BTreeMap<OsString, OsString>, words: &[&str]) -> Result<Ended> {
     let words = words.iter().map(OsString::from).collect();
-    process::run(&Child { words, environment, directory: "/".into(), limit })
+    process::run(&Child { words, environment, directory: "/".into(), limit, whose: Whose::System })
 }
 
 #[cfg(test)]

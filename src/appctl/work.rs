@@ -19,7 +19,7 @@ use super::fs::{Kind, Root};
 use super::journal::{FileRecord, Journal, digest};
 use super::overrides::{self, Overrides};
 use super::package::{self, Package, SettingsFiles};
-use super::process::{self, Child};
+use super::process::{self, Child, Whose};
 use super::programs::Fleet;
 use super::render::{self, Rendering};
 use super::secrets::Secrets;
@@ -423,7 +423,8 @@ fn shipped(root: &Root, package: &str, paths: BTreeSet<&str>) -> Result<BTreeSet
     words.extend(["--search", "--"].into_iter().chain(paths).map(OsString::from));
     let environment = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C")];
     let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-    let child = Child { words, environment, directory: "/".into(), limit: Duration::from_secs(60) };
+    let child =
+        Child { words, environment, directory: "/".into(), limit: Duration::from_secs(60), whose: Whose::System };
     let ended = process::run(&child)?;
     // 1: some of them belong to no package.
     if !matches!(ended.status, Some(0 | 1)) {

@@ -80,6 +80,9 @@ pub struct File {
     /// The account that runs the check; the first of `users`, else `nobody`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_user: Option<String>,
+    /// Whether the check may gain privileges by setuid programs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check_privileges: bool,
     /// What a change of it needs.
     #[serde(default)]
     pub on_change: OnChange,

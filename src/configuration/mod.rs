@@ -10,6 +10,7 @@ pub mod bootstrap;
 pub mod escape;
 pub mod layer;
 pub mod manifest;
+pub mod place;
 pub mod program;
 pub mod setting;
 pub mod template;

@@ -52,6 +52,25 @@ pub struct Programs {
     pub fragment: Option<Fragment>,
     /// The programs.
     pub programs: Vec<Service>,
+    /// Directories in which root opens the programs' log files: they are root's.
+    /// Packages that 0.1.0 has built gave them to the programs' accounts, who may
+    /// have left links there, see `appctl mend-logs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_directories: Vec<LogDirectory>,
+}
+
+/// A directory in which root opens log files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogDirectory {
+    /// Absolute path.
+    pub path: String,
+    /// The account whose programs log there.
+    pub user: String,
+    /// The group that may look into it; absent: everybody may pass through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The one directory in it that is the account's own.
+    pub own: String,
 }
 
 impl Programs {
@@ -189,6 +208,9 @@ pub struct Health {
     pub interval: u32,
     /// Milliseconds after which it counts as failed.
     pub deadline: u32,
+    /// Whether a command may gain privileges by setuid programs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub privileges: bool,
 }
 
 /// What is asked.

@@ -52,7 +52,11 @@ pub fn main() -> ExitCode {
     });
     let ended = match outcome {
         Ok(Said { text, then }) => {
-            printer.output(&text);
+            if arguments.json {
+                printer.json(&text)
+            } else {
+                printer.output(&text)
+            }
             then
         }
         Err(error) => Err(error),

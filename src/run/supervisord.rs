@@ -1,6 +1,6 @@
 //! dh_supervisord: reads debian/PACKAGE.supervisord, plans, applies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
@@ -76,10 +76,20 @@ fn found(context: &Context, package: &str, description: &Description) -> Result<
         let names = lines.filter_map(|mut words| words.next().filter(|kind| kind.starts_with('u')).and(words.next()));
         accounts.extend(names.map(|name| name.trim_matches('"').to_owned()));
     }
+    let mut declared = BTreeMap::new();
+    if let Some(path) = pkgfile::path(build, package, "tmpfiles", VARIANTS)? {
+        let text = input::text(&build.directory.join(path))?.unwrap_or_default();
+        declared.extend(text.lines().filter_map(given_away));
+    }
     let path = pkgfile::path(build, package, "appconfig", VARIANTS)?;
     if let Some(source) = contribution::join(build, package, "appconfig", path)? {
         // Its faults are dh_appconfig's to report.
         let (paragraphs, _) = paragraph::parse(&source.text, &source.path);
+        let value = |name: &str, from: &paragraph::Paragraph| from.get(name).map(paragraph::Field::value);
+        declared.extend(paragraphs.iter().filter_map(|stanza| {
+            let owner = value("Owner", stanza).filter(|owner| owner != "root")?;
+            Some((value("Directory", stanza)?.trim_end_matches('/').to_owned(), owner))
+        }));
         let before = accounts.len();
         accounts.extend(paragraphs.iter().filter_map(|paragraph| paragraph.get("User")).map(paragraph::Field::value));
         if accounts.len() > before {
@@ -88,7 +98,17 @@ fn found(context: &Context, package: &str, description: &Description) -> Result<
     }
     let shipped = |directory: &String| input::is_directory(&inside(&root, directory));
     let directories = plan::log_directories(description).into_iter().filter(shipped).collect();
-    Ok(Found { accounts, sysusers, directories })
+    Ok(Found { accounts, sysusers, directories, declared })
+}
+
+/// The directory that a line of tmpfiles.d(5) gives to another account than root, and that account.
+fn given_away(line: &str) -> Option<(String, String)> {
+    let mut words = line.split_whitespace().map(|word| word.trim_matches('"'));
+    let (kind, path) = (words.next()?, words.next()?);
+    let owner = words.nth(1)?;
+    let is_directory = kind.starts_with(['d', 'D', 'e', 'v', 'q', 'Q', 'z', 'Z']);
+    let is_roots = ["-", "root", "0"].contains(&owner.trim_start_matches([':', '~']));
+    (is_directory && !is_roots).then(|| (path.trim_end_matches('/').to_owned(), owner.to_owned()))
 }
 
 fn inside(root: &Path, path: &str) -> PathBuf {

@@ -307,3 +307,164 @@ fn what_a_check_leaves_behind_is_removed_whatever_it_is() {
         assert!(!machine.exists("/run/appctl-notes-check"));
     }
 }
+
+const LOGS: &str = "/var/log/notes";
+
+/// A package whose programs log to `/var/log/notes`, which an older version gave to their account.
+fn logging() -> Machine {
+    let machine = Machine::new();
+    let service = |name: &str, backend: &str| {
+        json!({"name": name, "backend": backend, "order": 1, "autostart": true, "start_seconds": 1, "stop_seconds": 1,
+               "user": "notes", "instances": [{"process": name, "logs": [format!("{LOGS}/{name}.log")]}]})
+    };
+    let programs = json!({"format": 1, "package": "notes",
+        "programs": [service("web", "systemd"), service("work", "supervisord")],
+        "log_directories": [{"path": LOGS, "user": "notes", "group": "notes", "own": "app"}]});
+    machine.write("/usr/share/appctl/notes/programs.json", &programs.to_string());
+    machine.write("/etc/canary", "root's own\n");
+    machine.write(&format!("{LOGS}/web.log"), "one\n");
+    for path in [LOGS.to_owned(), format!("{LOGS}/web.log")] {
+        std::os::unix::fs::chown(machine.path(&path), Some(NOTES.0), Some(NOTES.1)).unwrap();
+    }
+    machine
+}
+
+#[test]
+fn a_log_directory_becomes_root_s_with_nothing_planted_in_it() {
+    let machine = logging();
+    let at = |name: &str| machine.path(&format!("{LOGS}/{name}"));
+    let own = |name: &str| std::os::unix::fs::lchown(at(name), Some(NOTES.0), Some(NOTES.1)).unwrap();
+    let link = |name: &str| {
+        std::os::unix::fs::symlink(machine.path("/etc/canary"), at(name)).unwrap();
+        own(name);
+    };
+    let file = |name: &str| fs::write(at(name), name).unwrap();
+    // A file in the place of root's, with a secret: what it is not may not be given away.
+    fs::rename(at("web.log"), at("web.log.1")).unwrap();
+    file("web.log");
+    link("web.log.2");
+    nix::unistd::mkfifo(&at("web.log.3"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::create_dir_all(at("web.log.4/below")).unwrap();
+    link("app");
+    // supervisord's own, and what the program has written by itself.
+    file("work.log");
+    fs::hard_link(machine.path("/etc/canary"), at("work.log.1")).unwrap();
+    link("mine");
+    file("own.txt");
+    own("own.txt");
+    let outside = machine.tree(&["/etc", "/usr"]);
+    let said = machine.appctl(&["mend-logs", "notes"]).ok().stderr;
+    assert!(said.contains("what is no log file of 'notes' is put aside") && said.contains("hint: "), "{said}");
+    assert_eq!(machine.attributes(LOGS), (0, NOTES.1, 0o750));
+    let left = |name: &str| machine.exists(&format!("{LOGS}/{name}"));
+    for gone in ["web.log", "web.log.2", "web.log.3", "web.log.4", "app", "work.log.1"] {
+        assert!(!left(gone), "{gone}: {said}");
+    }
+    for kept in ["web.log.1", "work.log", "mine", "own.txt"] {
+        assert!(left(kept), "{kept}: {said}");
+    }
+    assert!(machine.tree(&["/etc", "/usr"]) == outside);
+    // From now on it is root's, and what an administrator puts there stays.
+    std::os::unix::fs::symlink("/srv/web.log", at("web.log")).unwrap();
+    assert_eq!(machine.appctl(&["mend-logs", "notes"]).ok().stderr, "");
+    assert!(left("web.log"));
+    // A directory in which root opens nothing is the program's, and is left alone.
+    let other = logging();
+    let path = "/usr/share/appctl/notes/programs.json";
+    let programs = other.read(path).replace("log_directories", "nothing");
+    other.write(path, &programs);
+    other.appctl(&["mend-logs", "notes"]).ok();
+    assert_eq!(other.attributes(LOGS).0, NOTES.0);
+}
+
+/// The account swaps whatever it can while root takes the directory.
+#[test]
+fn a_log_directory_is_taken_while_its_account_works_in_it() {
+    let machine = logging();
+    let outside = machine.tree(&["/etc", "/usr"]);
+    let logs = "/var/log/notes/web.log";
+    let body = "my $l = \"$r/var/log/notes\"; symlink \"$r/etc/canary\", \"$l/new\"; rename \"$l/new\", \"$l/web.log\";
+        mkdir \"$l/web.log.1\"; rmdir \"$l/web.log.1\"; mkfifo \"$l/web.log.2\", 0666; clear \"$l/web.log.2\";
+        open my $o, '>', \"$l/other\"; close $o; rename \"$l/other\", \"$l/web.log\";";
+    let mut child = attacker(&machine, body);
+    let began = Instant::now();
+    let mut aside = 0;
+    while began.elapsed() < TIME {
+        std::os::unix::fs::chown(machine.path(LOGS), Some(NOTES.0), Some(NOTES.1)).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        let said = machine.appctl(&["mend-logs", "notes"]).ok().stderr;
+        aside += usize::from(said.contains("put aside"));
+        // As systemd and supervisord open it.
+        let kind = machine.path(logs).symlink_metadata();
+        assert!(kind.as_ref().is_ok_and(fs::Metadata::is_file) || kind.is_err(), "{kind:?} {said}");
+        fs::OpenOptions::new().append(true).create(true).open(machine.path(logs)).unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(aside > 0, "the attack did not reach appctl");
+    assert!(machine.tree(&["/etc", "/usr"]) == outside);
+}
+
+/// A snippet of a golden case, run by dash for a root that has this mounted within.
+fn snippet(machine: &Machine, case: &str, mount: &str) -> crate::machine::Output {
+    let root = machine.path("/").display().to_string().trim_end_matches('/').to_owned();
+    let script = "[ -z \"$2\" ] || mount -t tmpfs tmpfs \"$DPKG_ROOT$2\"; exec timeout 60 dash -e \"$1\" purge";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "env", &format!("DPKG_ROOT={root}"), "sh", "-c", script, "sh", case, mount]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    crate::machine::output(command, "")
+}
+
+/// Nothing under a name of ours keeps a package from being purged: not a directory, not
+/// a mount, not tens of thousands of files; and nothing behind it is deleted.
+#[test]
+fn a_purge_ends_whatever_was_planted() {
+    let machine = Machine::new();
+    machine.write("/etc/canary/file", "root's own\n");
+    let outside = machine.tree(&["/etc"]);
+    let canary = machine.path("/etc/canary");
+    // ZEO clients: the first password's names.
+    let state = "/var/lib/board";
+    fs::create_dir_all(machine.path(&format!("{state}/initial-admin-password/below"))).unwrap();
+    std::os::unix::fs::symlink(&canary, machine.path(&format!("{state}/.zeoclient.lock"))).unwrap();
+    fs::create_dir(machine.path(&format!("{state}/.initial-admin-password.-rf\n/"))).unwrap();
+    let many = "for (1 .. 40_000) { symlink '/etc', \"$ARGV[0]/.initial-admin-password.$_\" or die }";
+    let made = Command::new("perl").args(["-e", many]).arg(machine.path(state)).status().unwrap();
+    assert!(made.success());
+    snippet(&machine, "tests/cases/dh_zeoclient/01-zope/out/debian/board.postrm.debhelper", "").ok();
+    assert!(!machine.exists(state));
+    // Programs: their logs, caches and sockets.
+    for directory in
+        ["/var/log/notes", "/var/cache/notes/a b/mounted", "/run/notes", "/etc/notes/supervisord-disabled.conf"]
+    {
+        fs::create_dir_all(machine.path(directory)).unwrap();
+    }
+    std::os::unix::fs::symlink(&canary, machine.path("/var/cache/notes/link")).unwrap();
+    let case = "tests/cases/dh_supervisord/07-log-file-for-systemd/out/debian/notes.postrm.debhelper";
+    // Somebody goes on making names in there.
+    fs::create_dir_all(machine.path("/var/log/notes/app")).unwrap();
+    std::os::unix::fs::chown(machine.path("/var/log/notes/app"), Some(NOTES.0), Some(NOTES.1)).unwrap();
+    let mut child = attacker(&machine, "open my $o, '>', \"$r/var/log/notes/app/\" . int(rand(1000)); close $o;");
+    std::thread::sleep(Duration::from_millis(100));
+    let said = snippet(&machine, case, "/var/cache/notes/a b/mounted").ok().stderr;
+    assert!(said.contains("notes: something stays in /var/log, /var/cache or /run"), "{said}");
+    assert!(!machine.exists("/var/log/notes") && !machine.exists("/run/notes"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Configuration: names of appctl's own beside a file, and the settings behind a link.
+    let victim = victim();
+    victim.write("/etc/canary-settings/60-appctl.conf", "another's\n");
+    for name in ["app.ini.appctl-new", "app.ini.appctl-old", ".app.ini.appctl-tmp"] {
+        fs::create_dir_all(victim.path(&format!("/var/lib/notes/conf/{name}/below"))).unwrap();
+    }
+    let _ = fs::remove_dir_all(victim.path("/etc/notes/settings.d"));
+    fs::create_dir_all(victim.path("/etc/notes")).unwrap();
+    std::os::unix::fs::symlink(victim.path("/etc/canary-settings"), victim.path("/etc/notes/settings.d")).unwrap();
+    let said = purge(&victim).stderr;
+    assert!(said.contains("/etc/notes/settings.d/60-appctl.conf stays: a link leads there"), "{said}");
+    assert_eq!(victim.read("/etc/canary-settings/60-appctl.conf"), "another's\n");
+    assert!(!victim.exists("/var/lib/notes/conf") && !victim.exists("/var/lib/appctl/notes"));
+    let mut after = machine.tree(&["/etc"]);
+    after.retain(|path, _| !path.starts_with("/etc/notes"));
+    assert!(after == outside);
+}

@@ -120,3 +120,91 @@ fn in_another_root_it_runs_there_or_says_that_it_did_not() {
     assert!(output.stderr.contains("/etc/notes/notes.ini is not checked"), "{}", output.stderr);
     assert!(machine.exists("/etc/notes/notes.ini"));
 }
+
+/// Where dev.tty.legacy_tiocsti is 1, who opens the terminal types into root's shell.
+#[test]
+fn it_has_no_terminal_to_type_into() {
+    let machine = with_check(
+        "perl -e 'open T, q(+<), q(/dev/tty) or exit 0; ioctl T, 0x5412, $_ for split //, qq(exit\\n); exit 3'",
+    );
+    let output = machine.on_a_terminal(&CONFIGURE).ok();
+    assert!(machine.exists("/etc/notes/notes.ini"), "{output:?}");
+}
+
+#[test]
+fn no_setuid_program_gives_it_more_unless_the_packager_says_so() {
+    let bare = "grep -q 'NoNewPrivs:.1' /proc/self/status && grep -q 'CapBnd:.0*$' /proc/self/status";
+    let machine = with_check(bare);
+    machine.inside("", &CONFIGURE).ok();
+    let machine = with_check(bare);
+    let mut manifest = notes();
+    manifest["files"][0]["check"] = bare.into();
+    manifest["files"][0]["check_privileges"] = true.into();
+    machine.install(&manifest);
+    machine.inside("", &CONFIGURE).is(1);
+}
+
+/// Relative or not: the root that is meant is meant for its programs, too.
+#[test]
+fn it_runs_in_the_root_that_is_named() {
+    let machine = with_check("{ id -u; cat /etc/which; grep NoNewPrivs /proc/self/status; } >&2; exit 3");
+    machine.write("/etc/which", "this one\n");
+    let directory = machine.path("/");
+    for root in [".", "./etc/..", directory.to_str().unwrap()] {
+        let said = machine.beside(&["--root", root, "maint", "postinst", "notes", "configure", ""]).is(1).stderr;
+        let expected = format!("exit status 3\n\t{}\n\tthis one\n\tNoNewPrivs:\t1\n", NOTES.0);
+        assert!(said.contains(&expected), "{root}: {said}");
+    }
+}
+
+#[test]
+fn every_command_takes_a_relative_root() {
+    let machine = Machine::with_notes();
+    machine.configure().ok();
+    machine.write("/etc/notes/settings.d/50-a.conf", "listen = 0.0.0.0:1\n");
+    let directory = machine.path("/");
+    let absolute = directory.to_str().unwrap();
+    let commands: [&[&str]; 9] = [
+        &["status", "notes"],
+        &["config", "show", "notes"],
+        &["config", "diff", "notes"],
+        &["config", "check", "notes"],
+        &["--json", "status", "notes"],
+        &["service", "status", "notes"],
+        &["bootstrap", "status", "notes"],
+        &["config", "show", "none"],
+        &["mend-logs", "notes"],
+    ];
+    for command in commands {
+        let with = |root: &str| {
+            let mut words = vec!["--root", root];
+            words.extend(command);
+            let output = machine.beside(&words);
+            (output.status, output.stdout, output.stderr)
+        };
+        assert_eq!(with("."), with(absolute), "{command:?}");
+    }
+}
+
+/// What foreigners print reaches a terminal or a log made printable.
+#[test]
+fn what_a_check_and_a_file_say_steers_no_terminal() {
+    let machine = with_check("printf 'a\\033[2Jb\\302\\233c\\r\\n'; exit 1");
+    let said = machine.inside("", &CONFIGURE).is(1).stderr;
+    assert!(said.contains("\ta\\x1b[2Jb\\x9bc"), "{said}");
+    let machine = Machine::with_notes();
+    machine.configure().ok();
+    let edited = machine.read("/etc/notes/workers.conf").replace("# two", "# \u{1b}]0;owned\u{7}\u{7f}");
+    machine.write("/etc/notes/workers.conf", &edited);
+    machine.write("/etc/notes/settings.d/50-a.conf", "workers = 7\n");
+    for words in [&["config", "diff", "notes"][..], &["--json", "config", "diff", "notes"]] {
+        let output = machine.appctl(words);
+        let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+        assert!(!output.stdout.contains(steers) && !output.stderr.contains(steers), "{output:?}");
+        if words[0] == "--json" {
+            assert!(output.json()["schema"] == 1);
+        } else {
+            assert!(output.stdout.contains("\\x1b]0;owned\\x07\\x7f"), "{output:?}");
+        }
+    }
+}

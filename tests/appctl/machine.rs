@@ -128,7 +128,25 @@ impl Machine {
     /// appctl with the small system as its `/`: this machine's programs are bound
     /// into it for the one call, and `extra` shell code runs before.
     pub fn inside(&self, extra: &str, words: &[&str]) -> Output {
-        let script = "set -e
+        output(self.with_programs(&[], "chroot \"$root\" /bin/sh -c", extra, words), "")
+    }
+
+    /// [`Self::inside`] on a terminal, which has both outputs.
+    pub fn on_a_terminal(&self, words: &[&str]) -> Output {
+        let terminal = ["python3", "-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"];
+        output(self.with_programs(&terminal, "chroot \"$root\" /bin/sh -c", "", words), "")
+    }
+
+    /// appctl beside the small system, which has this machine's programs; its
+    /// directory is where appctl starts.
+    pub fn beside(&self, words: &[&str]) -> Output {
+        let here = "cd \"$root\" && exec \"$program\" \"$@\"; exit;";
+        output(self.with_programs(&[], here, "", words), "")
+    }
+
+    fn with_programs(&self, before: &[&str], how: &str, extra: &str, words: &[&str]) -> Command {
+        let script = format!(
+            "set -e
             root=$1; program=$2; extra=$3; shift 3
             for path in bin sbin lib lib64; do
                 [ ! -L \"/$path\" ] || ln -sfn \"$(readlink \"/$path\")\" \"$root/$path\"
@@ -141,11 +159,14 @@ impl Machine {
             mount -t proc proc \"$root/proc\"
             : >\"$root/run/appctl-program\"
             mount --bind \"$program\" \"$root/run/appctl-program\"
-            chroot \"$root\" /bin/sh -c \"$extra\"' exec /run/appctl-program \"$@\"' appctl \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--fork", "sh", "-c", script, "sh"]);
+            {how} \"$extra\"' exec /run/appctl-program \"$@\"' appctl \"$@\""
+        );
+        let mut all = before.to_vec();
+        all.extend(["unshare", "--mount", "--pid", "--fork", "sh", "-c", &script, "sh"]);
+        let mut command = Command::new(all[0]);
+        command.args(&all[1..]);
         command.arg(self.directory.path()).arg(env!("CARGO_BIN_EXE_appctl")).arg(extra).args(words);
-        output(command, "")
+        command
     }
 
     /// postinst configure.

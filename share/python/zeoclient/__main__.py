@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import SCHEMA, configuration, probe
+from . import SCHEMA, configuration, probe, say
 from .configuration import Configuration
 from .errors import Fault, Usage
 
@@ -38,9 +38,9 @@ def main(words: Sequence[str] | None = None) -> int:
             return _check_password(arguments)
         return run(configuration.read(arguments.config), arguments)
     except Fault as fault:
-        print(f"zeoclient: error: {fault}", file=sys.stderr)
+        say(f"zeoclient: error: {fault}", file=sys.stderr)
         if fault.hint:
-            print(f"zeoclient: hint: {fault.hint}", file=sys.stderr)
+            say(f"zeoclient: hint: {fault.hint}", file=sys.stderr)
         # The probe's own statuses must not be mistaken for these.
         return probe.Result.FAILED.monitoring if getattr(arguments, "plugin", False) else fault.status
 
@@ -116,7 +116,7 @@ def _probe(config: Configuration, arguments: Arguments) -> int:
             f"{storage.name}: {findings[0].result.word}, {findings[0].detail}" for storage, findings in found
         )
         times = " ".join(f"'{storage.name}'={findings[0].seconds:.3f}s" for storage, findings in found)
-        print(f"ZEO {states[worst.result.monitoring]} - {text.replace('|', ' ')} | {times}")
+        say(f"ZEO {states[worst.result.monitoring]} - {text.replace('|', ' ')} | {times}")
         return worst.result.monitoring
     if arguments.json:
         storages = [
@@ -127,7 +127,7 @@ def _probe(config: Configuration, arguments: Arguments) -> int:
     else:
         for storage, findings in found:
             for one in findings:
-                print(f"{storage.name}\t{configuration.show(one.server)}\t{one.result.word}\t{one.detail}")
+                say(f"{storage.name}\t{configuration.show(one.server)}\t{one.result.word}\t{one.detail}")
     return worst.result.status
 
 
@@ -192,7 +192,7 @@ def _health(config: Configuration, arguments: Arguments) -> int:
     if arguments.json:
         _print_json(config, {"answer": answer})
     else:
-        print(answer)
+        say(answer)
     return 0
 
 
@@ -201,7 +201,7 @@ def _tell_outcome(config: Configuration, arguments: Arguments, outcome: Any, tex
         fields = {"state": outcome.state, "changed": outcome.changed, "password_file": outcome.file}
         _print_json(config, fields)
     else:
-        print(text)
+        say(text)
     return 0
 
 
@@ -212,7 +212,7 @@ def _acknowledge(config: Configuration, arguments: Arguments) -> int:
     if arguments.json:
         _print_json(config, {"deleted": was_there})
     else:
-        print("the file with the first password is deleted" if was_there else "there is no file with a first password")
+        say("the file with the first password is deleted" if was_there else "there is no file with a first password")
     return 0
 
 
@@ -224,7 +224,7 @@ def _upgrade(config: Configuration, arguments: Arguments) -> int:
     if arguments.json:
         _print_json(config, {"version": version, "ran": ran})
     else:
-        print(f"the data has been upgraded to {version}" if ran else f"the data has version {version}")
+        say(f"the data has been upgraded to {version}" if ran else f"the data has version {version}")
     return 0
 
 
@@ -233,18 +233,18 @@ def _status(config: Configuration, arguments: Arguments) -> int:
 
     state = status.read(config, arguments.timeout)
     if arguments.json:
-        print(json.dumps(state, sort_keys=True))
+        say(_json(state))
         return 0
     for storage in state["storages"]:
         for server in storage["servers"]:
-            print(f"storage {storage['name']} on {server['server']}: {server['result']}: {server['detail']}")
-    print(f"administrator: {_administrator(state)}")
+            say(f"storage {storage['name']} on {server['server']}: {server['result']}: {server['detail']}")
+    say(f"administrator: {_administrator(state)}")
     if state["password_file"]:
-        print(f"first password: {state['password_file']}")
+        say(f"first password: {state['password_file']}")
     if config.upgrade:
-        print(f"data: {_data(state)}; this code: {config.upgrade.version}")
+        say(f"data: {_data(state)}; this code: {config.upgrade.version}")
     if state["error"]:
-        print(f"error: {state['error']}")
+        say(f"error: {state['error']}")
     return 0
 
 
@@ -269,7 +269,12 @@ def _data(state: dict[str, Any]) -> str:
 
 
 def _print_json(config: Configuration, fields: dict[str, Any]) -> None:
-    print(json.dumps({"schema": SCHEMA, "package": config.package, **fields}, sort_keys=True))
+    say(_json({"schema": SCHEMA, "package": config.package, **fields}))
+
+
+def _json(fields: dict[str, Any]) -> str:
+    """JSON in which everything but ASCII is escaped, and the one control character that json lets pass, too."""
+    return json.dumps(fields, sort_keys=True).replace("\x7f", "\\u007f")
 
 
 if __name__ == "__main__":

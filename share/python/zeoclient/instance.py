@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from . import database
+from . import database, say
 from .configuration import Configuration, Server, show
 from .errors import Fault, TryLater, Usage
 
@@ -74,7 +74,7 @@ def prepare(configuration: Configuration, number: int, password: Callable[[], st
         except TryLater as fault:
             if not keep_trying:
                 raise
-            print(f"zeoclient: {fault}; trying again", file=sys.stderr, flush=True)
+            say(f"zeoclient: {fault}; trying again", file=sys.stderr, flush=True)
             time.sleep(PAUSE)
 
 
@@ -109,12 +109,12 @@ def _prepare(configuration: Configuration, password: Callable[[], str]) -> None:
 
         outcome = bootstrap.seed(configuration, password())
         if outcome.file:
-            print(f"the administrator has been made; the password is in {outcome.file}")
+            say(f"the administrator has been made; the password is in {outcome.file}")
     if configuration.upgrade is not None:
         from . import upgrade
 
         if upgrade.run(configuration):
-            print(f"the data has been upgraded to {configuration.upgrade.version}")
+            say(f"the data has been upgraded to {configuration.upgrade.version}")
 
 
 @contextlib.contextmanager

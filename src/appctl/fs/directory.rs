@@ -1,19 +1,19 @@
 //! An open directory, and what is done to the names in it.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
-use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat, mkdirat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, symlinkat, unlinkat};
 use rustix::fs::{StatxAttributes, StatxFlags, statx};
 
 use super::{
-    Attributes, Contents, Extended, Kind, LARGEST, PLANTED_BUG, TEMPORARY, extended, failed, from_io, is_roots,
-    temporary,
+    Attributes, Contents, Extended, Holding, Kind, LARGEST, PLANTED_BUG, TEMPORARY, extended, failed, from_io,
+    is_roots, temporary,
 };
 use crate::error::{Diagnostic, Error, Result};
 
@@ -80,6 +80,22 @@ impl Dir {
         Ok(self.stat(name)?.as_ref().map(Kind::of))
     }
 
+    /// Who owns what `name` is, and what that is; `None`: nothing.
+    pub fn holding(&self, name: &str) -> Result<Option<Holding>> {
+        let of = |stat: FileStat| Holding {
+            uid: stat.st_uid,
+            links: stat.st_nlink,
+            is_file: Kind::of(&stat) == Kind::File,
+            is_directory: Kind::of(&stat) == Kind::Directory,
+        };
+        Ok(self.stat(name)?.map(of))
+    }
+
+    /// Whether only root can change what names there are in the directory.
+    pub fn is_roots(&self) -> Result<bool> {
+        Ok(is_roots(&self.own_stat()?))
+    }
+
     /// The regular file `name`; `None` where nothing is. Anything else, a file
     /// with several links and one larger than [`LARGEST`] are refused.
     pub fn read(&self, name: &str) -> Result<Option<Contents>> {
@@ -109,6 +125,38 @@ impl Dir {
             return Err(self.refusal(name, "is larger than 16 MB"));
         }
         Ok(Some(Contents { bytes, attributes: Attributes::from(&stat), extended, is_roots }))
+    }
+
+    /// The end of the file `name`, at most `most` bytes; `None` where it is nothing
+    /// that only root or `owner` can have put there: a link, a FIFO, a file with other
+    /// names where not root alone says what is in the directory.
+    pub fn tail(&self, name: &str, most: u64, owner: u32) -> Result<Option<Vec<u8>>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let Ok(fd) = openat(&self.fd, name, flags, Mode::empty()) else { return Ok(None) };
+        let stat = fstat(&fd).map_err(|errno| self.error("inspect", name, errno))?;
+        let is_theirs = is_roots(&self.own_stat()?) || (stat.st_nlink == 1 && stat.st_uid == owner);
+        if Kind::of(&stat) != Kind::File || !is_theirs {
+            return Ok(None);
+        }
+        let mut file = File::from(fd);
+        let start = u64::try_from(stat.st_size).unwrap_or_default().saturating_sub(most);
+        let mut bytes = Vec::new();
+        let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.take(most).read_to_end(&mut bytes));
+        read.map_err(|error| self.error("read", name, from_io(&error)))?;
+        Ok(Some(bytes))
+    }
+
+    /// A descriptor that stands for the socket `name` and nothing else (O_PATH, open(2)).
+    pub fn socket(&self, name: &str) -> Result<Option<OwnedFd>> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = match openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(errno) => return Err(self.error("open", name, errno)),
+        };
+        let stat = fstat(&fd).map_err(|errno| self.error("inspect", name, errno))?;
+        let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+        if kind == SFlag::S_IFSOCK { Ok(Some(fd)) } else { Err(self.refusal(name, "is no socket")) }
     }
 
     fn refuse_unless_plain(&self, name: &str, stat: &FileStat, alone: bool) -> Result<()> {
@@ -327,5 +375,31 @@ impl Dir {
     /// Have the directory's names on the disk.
     pub fn sync(&self) -> Result<()> {
         fsync(&self.fd).map_err(|errno| self.error("write", "", errno))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test makes files")]
+mod tests {
+    use super::super::Root;
+
+    #[test]
+    fn the_end_of_a_file_is_read_and_of_nothing_else() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        std::fs::write(at("log"), "one\ntwo\nthree\n").unwrap();
+        std::os::unix::fs::symlink("log", at("link")).unwrap();
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let root = Root::open(scratch.path()).unwrap();
+        let directory = root.directory("/").unwrap().unwrap();
+        let own = nix::unistd::geteuid().as_raw();
+        let end = |name: &str| directory.tail(name, 6, own).unwrap();
+        assert_eq!(end("log").as_deref(), Some(b"three\n".as_slice()));
+        assert_eq!((end("link"), end("fifo"), end("none")), (None, None, None));
+        // Where others may put a name, one file has one.
+        std::fs::hard_link(at("log"), at("other")).unwrap();
+        assert!(end("other").is_some());
+        std::fs::set_permissions(scratch.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(end("other").is_none());
     }
 }

@@ -71,6 +71,19 @@ impl Contents {
     }
 }
 
+/// Who owns what a name in a directory is, and what that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    /// User id.
+    pub uid: u32,
+    /// How many names it has.
+    pub links: u64,
+    /// Whether it is a regular file.
+    pub is_file: bool,
+    /// Whether it is a directory.
+    pub is_directory: bool,
+}
+
 /// What a name in a directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

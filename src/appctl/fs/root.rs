@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat};
 
-use super::{Contents, Dir, Kind, failed, is_owner_trusted, is_roots, split};
+use super::{Contents, Dir, Kind, failed, from_io, is_owner_trusted, is_roots, split};
 use crate::error::{Diagnostic, Error, Result};
 
 /// As many symbolic links as the kernel follows in one path (path_resolution(7)).
@@ -23,8 +23,11 @@ pub struct Root {
 }
 
 impl Root {
-    /// Open the root directory.
+    /// Open the root directory. From here on it has an absolute name without links:
+    /// whoever is told where it is may stand in another directory.
+    #[expect(clippy::disallowed_methods, reason = "the edge at which a path given by a person becomes a root")]
     pub fn open(path: &Path) -> Result<Self> {
+        let path = &path.canonicalize().map_err(|error| failed("open", path, from_io(&error)))?;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let fd = nix::fcntl::open(path, flags, Mode::empty()).map_err(|errno| failed("open", path, errno))?;
         Ok(Self { fd, path: path.to_owned() })

@@ -8,6 +8,7 @@
 
 pub mod health;
 pub mod listening;
+pub mod logs;
 pub mod moves;
 pub mod orphans;
 pub mod settle;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::accounts::Accounts;
 use super::fs::{Kind, Root};
 use super::process::Ended;
 use super::service::{self, Action, Outcome};
@@ -28,6 +30,12 @@ use super::{Ending, Machine, package, report};
 use crate::configuration::manifest::Backend;
 use crate::configuration::program::{FILE, FORMAT, OnFailure, Programs, Service};
 use crate::error::{Diagnostic, Error, Location, Result, nearest};
+
+/// As much as is read of the end of a log file, in bytes.
+const MOST_OF_A_LOG: u64 = 8 << 10;
+
+/// As many characters of a line of it as a message shows.
+const LONGEST_LINE: usize = 400;
 
 /// What is asked for by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +75,14 @@ fn read(bytes: &[u8], root: &Root, path: &str, name: &str) -> Result<Programs> {
             .into());
     }
     Ok(programs)
+}
+
+/// `appctl mend-logs`: before root opens a package's log files.
+pub fn mend_logs(machine: &Machine, package: &str) -> Result<Ending> {
+    if let Some(programs) = load(&machine.root, package)? {
+        logs::mend(machine, &programs)?;
+    }
+    Ok(Ending::Done)
 }
 
 /// A package's programs on a machine.
@@ -160,6 +176,7 @@ impl<'a> Fleet<'a> {
     /// Stop what is no longer here, start what is new, restart what runs; once.
     pub fn converge(&self, store: &Store) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
+        logs::mend(self.machine, &self.programs)?;
         self.carry()?;
         // First all that stops: a program that moves must not run twice.
         self.leave_systemd()?;
@@ -259,7 +276,7 @@ impl<'a> Fleet<'a> {
                 )
                 .collect();
             let parts = [("services", rows.into()), ("degraded", (!is_well).into())];
-            self.machine.printer.output(&report::object(&self.programs.package, parts));
+            self.machine.printer.json(&report::object(&self.programs.package, parts));
         } else {
             let text: String =
                 rows.iter().map(|row| format!("{}  {}  {}\n", row.program, row.unit, row.state)).collect();
@@ -311,25 +328,45 @@ impl<'a> Fleet<'a> {
             .iter()
             .find(|instance| is_it(&instance.process) || instance.unit.as_deref().is_some_and(is_it));
         let logs = instance.map(|instance| instance.logs.as_slice()).unwrap_or_default();
-        let manager: [Vec<&str>; 2] = match service.backend.chosen(self.auto) {
+        for log in logs.iter().rev() {
+            let lines = last_of(&self.log_end(service, log).unwrap_or_default());
+            if !lines.is_empty() {
+                return lines;
+            }
+        }
+        let manager: Vec<Vec<&str>> = match service.backend.chosen(self.auto) {
             Backend::Systemd => {
-                [vec!["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=10", "--unit", unit], Vec::new()]
+                vec![vec!["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=10", "--unit", unit]]
             }
-            Backend::Supervisord => {
-                ["stderr", "stdout"].map(|stream| vec!["supervisorctl", "tail", "-2000", unit, stream])
-            }
+            // supervisord reads by name, as root: nothing but what it has put into its own directory.
+            Backend::Supervisord if logs.is_empty() => ["stderr", "stdout"]
+                .map(|stream| vec!["supervisorctl", "tail", "-2000", unit, stream])
+                .into_iter()
+                .collect(),
+            Backend::Supervisord => Vec::new(),
         };
-        let files = logs.iter().rev().map(|log| vec!["tail", "-n", "10", "--", log.as_str()]);
-        for words in files.chain(manager).filter(|words| !words.is_empty()) {
+        for words in manager {
             // What cannot be shown is not worth a second failure.
             let ended = self.run(&words).ok().filter(super::process::Ended::is_success);
-            let output = ended.map(|ended| ended.output).unwrap_or_default();
-            let lines: Vec<String> = output.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+            let lines = last_of(&ended.map(|ended| ended.output).unwrap_or_default());
             if !lines.is_empty() {
-                return lines[lines.len().saturating_sub(10)..].to_vec();
+                return lines;
             }
         }
         Vec::new()
+    }
+
+    /// The end of a log file, by descriptor: no link of the service's user leads us
+    /// elsewhere, and no FIFO of his makes us wait.
+    fn log_end(&self, service: &Service, log: &str) -> Option<String> {
+        let root = &self.machine.root;
+        let owner = service.user.as_deref().and_then(|user| {
+            let accounts = Accounts::parse(&root.text("/etc/passwd").ok()??, "");
+            accounts.user(user).ok().map(|user| user.uid)
+        });
+        let (directory, name) = root.parent(log).ok()??;
+        let bytes = directory.tail(&name, MOST_OF_A_LOG, owner.unwrap_or_default()).ok()??;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Whether a program that has failed fails the package's configuration.
@@ -341,6 +378,12 @@ impl<'a> Fleet<'a> {
                 .iter()
                 .any(|service| service.name == outcome.program && service.on_failure == OnFailure::Fail)
     }
+}
+
+/// The last lines of a text that are not empty.
+fn last_of(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(10)..].iter().map(|line| line.chars().take(LONGEST_LINE).collect()).collect()
 }
 
 /// How long one call of a service manager may take: what a manager needs by

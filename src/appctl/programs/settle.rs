@@ -61,7 +61,7 @@ pub fn watch(
                 // It may know already that it cannot come up before something else has.
                 let is_command = matches!(health.probe, Probe::Command(_));
                 if is_command && began.elapsed() >= SETTLED {
-                    if let Answer::Waits(why) = health::ask(machine, service, &health.probe, left) {
+                    if let Answer::Waits(why) = health::ask(machine, service, health, left) {
                         return Ok(Some(format!("waits: {why}")));
                     }
                 }
@@ -76,7 +76,7 @@ pub fn watch(
                 "does not stay up".to_owned()
             }
             (Life::Up, None) => return Ok(None),
-            (Life::Up, Some(health)) => match health::ask(machine, service, &health.probe, left) {
+            (Life::Up, Some(health)) => match health::ask(machine, service, health, left) {
                 Answer::Serves => return Ok(None),
                 Answer::Not(why) => format!("has started and does not serve: {why}"),
                 Answer::Waits(why) => return Ok(Some(format!("waits: {why}"))),
@@ -127,7 +127,7 @@ mod tests {
 
     fn command(words: &[&str], deadline: u32) -> Health {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        Health { probe: Probe::Command(words), interval: 10, deadline }
+        Health { probe: Probe::Command(words), interval: 10, deadline, privileges: false }
     }
 
     #[test]

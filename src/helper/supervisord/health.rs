@@ -31,7 +31,9 @@ pub fn checks(package: &str, described: &Described, file: &Path) -> Result<Vec<O
         }
         let text = expand::expand(text, &names).map_err(|why| fault(format!("not understood: {why}")))?;
         let probe = settings::probe(&text).map_err(|why| fault(format!("'{text}', {why}")))?;
-        checks.push(Some(Health { probe, interval: described.extra.interval, deadline: described.extra.deadline }));
+        let extra = &described.extra;
+        let (interval, deadline, privileges) = (extra.interval, extra.deadline, extra.privileges);
+        checks.push(Some(Health { probe, interval, deadline, privileges }));
     }
     Ok(checks)
 }

@@ -11,6 +11,7 @@ pub mod expand;
 pub mod fragment;
 pub mod health;
 pub mod ini;
+pub mod places;
 pub mod plan;
 pub mod program;
 pub mod section;

@@ -6,12 +6,15 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::description::{Described, Description};
+use super::places::{self, Use};
 use super::unit::{self, Units};
 use super::value::LogFile;
 use super::{fragment, group_name, health, section_name};
-use crate::configuration::program::{Choice, FILE, FORMAT, Fragment, Group, Instance, Programs, Service};
+use crate::configuration::place::{Place, is_normal};
+use crate::configuration::program::{Choice, FILE, FORMAT, Fragment, Group, Instance, LogDirectory, Programs, Service};
 use crate::debian::snippet::Script;
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
+use crate::foreign::printable_line;
 use crate::render::render;
 
 /// What the source package says besides.
@@ -24,6 +27,8 @@ pub struct Found {
     pub sysusers: Vec<String>,
     /// Of [`log_directories`], those that the package ships.
     pub directories: BTreeSet<String>,
+    /// Directories that other files of the package give to accounts, with these.
+    pub declared: BTreeMap<String, String>,
 }
 
 /// What is to be done for a package.
@@ -56,15 +61,16 @@ const STATIC_ACCOUNTS: [&str; 18] = [
     "backup", "list", "irc", "gnats", "nobody",
 ];
 
-/// Directories that are there on every machine, as far as logs go.
-const KNOWN_DIRECTORIES: [&str; 5] = ["/var/log", "/var/log/supervisor", "/tmp", "/var/tmp", "/run"];
+/// Directories of root's that are there on every machine, as far as logs go.
+const KNOWN_DIRECTORIES: [&str; 3] = ["/var/log", "/var/log/supervisor", "/run"];
 
 /// Everything for `package`, or every fault. `file` is where the description stands.
 pub fn plan(package: &str, description: &Description, file: &Path, found: &Found) -> Result<Outcome> {
     let mut planner = Planner { package, description, file, found, faults: Vec::new(), outcome: Outcome::default() };
     let programs = planner.programs();
     planner.accounts();
-    planner.log_directories();
+    planner.working_directories();
+    planner.places();
     planner.devices();
     if planner.faults.iter().any(|fault| fault.severity == Severity::Error) {
         return Err(Error::Failed(planner.faults));
@@ -78,18 +84,14 @@ pub fn plan(package: &str, description: &Description, file: &Path, found: &Found
 
 /// The directories in which log files of the description stand.
 pub fn log_directories(description: &Description) -> BTreeSet<String> {
-    let directory = |path: &str| Path::new(path).parent().map(|parent| parent.to_string_lossy().into_owned());
-    description.programs.iter().flat_map(logs).filter_map(|path| directory(&path)).collect()
+    description.programs.iter().flat_map(logs).map(|log| log.directory().to_owned()).collect()
 }
 
-/// The log files of a program's processes.
-fn logs(described: &Described) -> Vec<String> {
+/// The log files that root opens for a program.
+fn logs(described: &Described) -> Vec<Place> {
     let mut all = Vec::new();
-    for stream in described.program.processes.iter().flat_map(|process| &process.streams) {
-        match &stream.file {
-            LogFile::Path(path) if unit::is_log(path) && !all.contains(path) => all.push(path.clone()),
-            _ => {}
-        }
+    for opened in places::opened(described).into_iter().filter(|opened| opened.what == Use::Log && opened.is_whole) {
+        all.extend(opened.place.ok().filter(|place| !all.contains(place)));
     }
     all
 }
@@ -114,6 +116,7 @@ impl Planner<'_> {
             package: self.package.to_owned(),
             fragment: self.description.supervisord().then(|| files(self.package)),
             programs: Vec::new(),
+            log_directories: self.log_directories(),
         };
         for described in &self.description.programs {
             let units = described.backend.systemd().then(|| {
@@ -187,22 +190,58 @@ impl Planner<'_> {
         }
     }
 
-    /// supervisord refuses every package's changes where the directory of one log is missing.
-    fn log_directories(&mut self) {
-        let own: BTreeSet<String> = self.directories().into_keys().map(|name| format!("/var/log/{name}")).collect();
+    fn working_directories(&mut self) {
         for described in &self.description.programs {
-            for path in logs(described) {
-                let directory = Path::new(&path).parent().map(|parent| parent.to_string_lossy().into_owned());
-                let directory = directory.unwrap_or_default();
-                let known = KNOWN_DIRECTORIES.contains(&directory.as_str())
-                    || own.contains(&directory)
-                    || self.found.directories.contains(&directory);
-                if !path.starts_with('/') || !known {
-                    let keys = ["stdout_logfile", "stderr_logfile"];
-                    let line = keys.iter().find_map(|key| described.program.given.get(*key));
+            let program = &described.program;
+            let directories = program.processes.iter().filter_map(|process| process.directory.as_deref());
+            // What is not absolute is supervisord's own affair, and systemd's fault.
+            let wrong = directories.filter(|directory| directory.starts_with('/') && *directory != "/");
+            let wrong = wrong.filter_map(|directory| {
+                let why = is_normal(directory.trim_end_matches('/')).err()?;
+                Some((directory, why))
+            });
+            let Some((directory, why)) = wrong.into_iter().next() else { continue };
+            let line = program.given.get("directory").copied().unwrap_or(program.line);
+            self.fault(
+                line,
+                format!("'directory' is '{}', which {why}", printable_line(directory)),
+                "write the absolute path that is meant",
+            );
+        }
+    }
+
+    /// What root opens stands where nobody else can put a link; and supervisord refuses
+    /// every package's changes where the directory of one log is missing.
+    fn places(&mut self) {
+        let own: BTreeSet<String> = self.directories().into_keys().map(|name| format!("/var/log/{name}")).collect();
+        let foreign = places::foreign(self.package, self.description, &self.found.declared);
+        for described in &self.description.programs {
+            for opened in places::opened(described) {
+                let word = opened.what.word();
+                let place = match opened.place {
+                    Ok(place) => place,
+                    Err(why) => {
+                        self.fault(opened.line, format!("the path of {word} {why}"), Place::CURE);
+                        continue;
+                    }
+                };
+                let holder = foreign.iter().rev().find(|(directory, _)| place.is_below(directory));
+                if let Some((directory, account)) = holder {
+                    let whose = account.as_ref().map_or("everybody".to_owned(), |account| format!("'{account}'"));
+                    let message = format!(
+                        "{word} {place} stands in {directory}, where {whose} may put a link: root opens what it leads to"
+                    );
+                    self.fault(opened.line, message, self.cure(opened.what, directory));
+                    continue;
+                }
+                let directory = place.directory();
+                let is_there = KNOWN_DIRECTORIES.contains(&directory)
+                    || own.contains(directory)
+                    || self.found.directories.contains(directory);
+                if opened.what == Use::Log && opened.is_whole && !is_there {
                     self.fault(
-                        line.copied().unwrap_or(described.program.line),
-                        format!("the log file {path} stands in a directory that is not there"),
+                        opened.line,
+                        format!("the log file {place} stands in a directory that is not there"),
                         format!(
                             "log to /var/log/{}/, or ship the directory (debian/{}.dirs)",
                             self.package, self.package
@@ -211,6 +250,35 @@ impl Planner<'_> {
                 }
             }
         }
+    }
+
+    fn cure(&self, what: Use, directory: &str) -> String {
+        let package = self.package;
+        match what {
+            Use::Log if directory == format!("/var/log/{package}") => {
+                format!("leave {directory} to root: what the program itself writes goes to {directory}/{}", places::OWN)
+            }
+            Use::Log => format!("log to /var/log/{package}/, which is root's, or leave the log file out"),
+            Use::Socket => format!("use a name in /run itself, such as /run/{package}.sock"),
+            Use::Input => format!("put the file into /etc/{package}/, and leave that directory to root"),
+        }
+    }
+
+    /// The account of a directory below /var/log in which root opens files.
+    fn rooted(&self) -> BTreeMap<String, String> {
+        let rooted = places::rooted(self.package, self.description);
+        let named = self.directories().into_iter().filter(|(name, _)| rooted.contains(name));
+        named.filter_map(|(name, user)| user.filter(|user| user != "root").map(|user| (name, user))).collect()
+    }
+
+    fn log_directories(&self) -> Vec<LogDirectory> {
+        let of = |(name, user): (String, String)| LogDirectory {
+            path: format!("/var/log/{name}"),
+            group: Some(self.group(&user).to_owned()).filter(|group| group != "-"),
+            user,
+            own: places::OWN.to_owned(),
+        };
+        self.rooted().into_iter().map(of).collect()
     }
 
     /// Names of directories, and whose they are.
@@ -259,12 +327,20 @@ impl Planner<'_> {
 
     fn tmpfiles(&self) -> String {
         let mut text = String::new();
+        let rooted = self.rooted();
         for (name, user) in self.directories() {
             let user = user.as_deref().unwrap_or("root");
             let group = self.group(user);
             for (directory, mode) in
                 [("/var/lib", "0750"), ("/var/cache", "0750"), ("/var/log", "0750"), ("/run", "0755")]
             {
+                if directory == "/var/log" && rooted.contains_key(&name) {
+                    // Without a group of the account's that is known, it passes as everybody.
+                    let mode = if group == "-" { "0751" } else { mode };
+                    text.push_str(&format!("d {directory}/{name} {mode} root {group} -\n"));
+                    text.push_str(&format!("d {directory}/{name}/{} 0750 {user} {group} -\n", places::OWN));
+                    continue;
+                }
                 text.push_str(&format!("d {directory}/{name} {mode} {user} {group} -\n"));
             }
         }
@@ -283,10 +359,11 @@ impl Planner<'_> {
             let group = user.as_deref().map(|user| self.group(user).to_owned()).filter(|group| group != "-");
             for stream in described.program.processes.iter().flat_map(|process| &process.streams) {
                 let LogFile::Path(path) = &stream.file else { continue };
-                if !unit::is_log(path) || stream.maxbytes == 0 || all.iter().any(|log| log.path == *path) {
+                let Ok(path) = Place::new(path) else { continue };
+                if !unit::is_log(path.as_str()) || stream.maxbytes == 0 || all.iter().any(|log| log.path == path) {
                     continue;
                 }
-                let (path, user, group) = (path.clone(), user.clone().filter(|_| group.is_some()), group.clone());
+                let (user, group) = (user.clone().filter(|_| group.is_some()), group.clone());
                 all.push(Rotated { path, size: stream.maxbytes, backups: stream.backups.max(0), user, group });
             }
         }
@@ -351,11 +428,12 @@ impl Planner<'_> {
                 .collect(),
             log_directories: under_supervisord
                 .flat_map(logs)
-                .filter_map(|path| Path::new(&path).parent().map(|parent| parent.to_string_lossy().into_owned()))
+                .map(|log| log.directory().to_owned())
                 .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect(),
             directories: self.directories().into_keys().collect(),
+            mends: !self.rooted().is_empty(),
             state: format!("/var/lib/appctl/{}", self.package),
             fragment: files.path,
             link: files.link,
@@ -375,8 +453,10 @@ impl Planner<'_> {
     }
 
     fn depends(&mut self) {
+        // What the snippets call, from the version on that has it.
+        let runtime = if self.rooted().is_empty() { "appctl" } else { "appctl (>= 0.1.0)" };
         let mut add = |item: &str| self.outcome.depends.push(item.to_owned());
-        add("appctl");
+        add(runtime);
         add("systemd | systemd-standalone-tmpfiles | systemd-tmpfiles");
         if self.description.auto() {
             add("systemd-sysv | supervisor");
@@ -413,6 +493,15 @@ fn service(
 ) -> Service {
     let program = &described.program;
     let group = group_name(package, program.kind, &program.name);
+    // Those that the packager's directives name; each process has those of its streams.
+    let streams = program.processes.iter().flat_map(|process| &process.streams).map(|stream| &stream.file);
+    let streams: BTreeSet<&str> = streams
+        .filter_map(|file| match file {
+            LogFile::Path(path) => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    let directives: Vec<Place> = logs(described).into_iter().filter(|log| !streams.contains(log.as_str())).collect();
     let instances = program.processes.iter().zip(checks).enumerate().map(|(index, (process, health))| Instance {
         process: process.name.clone(),
         unit: units.and_then(|units| units.instances.get(index).cloned()),
@@ -424,6 +513,7 @@ fn service(
                 LogFile::Path(path) if unit::is_log(path) => Some(path.clone()),
                 _ => None,
             })
+            .chain(directives.iter().map(ToString::to_string))
             .collect(),
     });
     Service {
@@ -451,7 +541,7 @@ fn service(
 /// A log file for logrotate(8).
 #[derive(Debug, Serialize)]
 struct Rotated {
-    path: String,
+    path: Place,
     size: u64,
     backups: i64,
     user: Option<String>,
@@ -475,6 +565,8 @@ struct Data {
     users: Vec<String>,
     log_directories: Vec<String>,
     directories: Vec<String>,
+    /// Whether root opens log files in a directory that may have been an account's.
+    mends: bool,
     state: String,
     fragment: String,
     link: String,

@@ -41,6 +41,8 @@ pub struct Extra {
     pub interval: u32,
     /// `health-deadline`, in milliseconds.
     pub deadline: u32,
+    /// `health-privileges`
+    pub privileges: bool,
     /// `instances` and its line.
     pub instances: Option<(i64, usize)>,
     /// `on-failure`
@@ -75,13 +77,14 @@ pub struct Socket {
 }
 
 const HEADER_KEYS: [&str; 3] = ["format", "backend", "accounts"];
-const EXTRA_KEYS: [&str; 10] = [
+const EXTRA_KEYS: [&str; 11] = [
     "account",
     "backend",
     "description",
     "health",
     "health-interval",
     "health-deadline",
+    "health-privileges",
     "instances",
     "on-failure",
     "notify",
@@ -134,6 +137,7 @@ impl Reader<'_> {
             health: self.section.get("health").map(|entry| (entry.value.clone(), health_line)),
             interval: self.plain("health-interval", 250, seconds, milliseconds),
             deadline: self.plain("health-deadline", 30_000, seconds, milliseconds),
+            privileges: self.plain("health-privileges", false, "yes or no", yes_or_no),
             instances: instances.map(|number| (number, instances_line)),
             on_failure: self.plain("on-failure", OnFailure::Warn, "fail or warn", |text| match text {
                 "warn" => Some(OnFailure::Warn),

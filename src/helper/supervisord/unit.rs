@@ -11,11 +11,14 @@ use std::path::Path;
 use super::description::{Described, Description};
 use super::expand::{self, Value};
 use super::ini::Entry;
+use super::places;
 use super::program::{self, Kind, Process};
 use super::section;
 use super::value::{LogFile, Restart, signal_name};
 use super::words;
+use crate::configuration::place::is_normal;
 use crate::error::{Diagnostic, Location};
+use crate::foreign::printable_line;
 
 /// Stands for the instance's name until the text is escaped.
 const INSTANCE: char = '\u{f0000}';
@@ -276,7 +279,11 @@ impl Writer<'_> {
         set("StandardError", error?);
         let own = directories(self.package, self.description, described);
         for key in ["StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory"] {
-            set(key, own.clone());
+            // systemd gives these to the account; one in which root opens log files stays root's.
+            let is_roots = key == "LogsDirectory"
+                && described.account().is_some_and(|user| user != "root")
+                && places::rooted(self.package, self.description).contains(&own);
+            set(key, if is_roots { format!("{own}/{}", places::OWN) } else { own.clone() });
         }
         // The end of one process must not take the directory from the others.
         set("RuntimeDirectoryPreserve", "yes".to_owned());
@@ -408,11 +415,10 @@ impl Writer<'_> {
 
     /// A path in a directive that takes the rest of the line.
     fn path(&mut self, key: &str, path: &str) -> Option<String> {
-        let plain = path.trim() == path && !path.contains(char::is_control);
-        if !path.starts_with('/') || !plain {
+        if !path.starts_with('/') || path.trim() != path || path.contains(char::is_control) {
             self.fault(
                 key,
-                format!("under systemd, '{key}' is '{path}', which is no absolute path"),
+                format!("under systemd, '{key}' is '{}', which is no absolute path", printable_line(path)),
                 "begin it with /",
             );
             return None;
@@ -430,6 +436,8 @@ impl Writer<'_> {
             LogFile::None => Some("null".to_owned()),
             LogFile::Path(path) if !is_log(path) => Some("journal".to_owned()),
             LogFile::Path(path) => {
+                // What is no such path is told for both backends at once.
+                is_normal(path).ok()?;
                 let key = ["stdout_logfile", "stderr_logfile"][index];
                 self.path(key, path).map(|path| format!("append:{path}"))
             }

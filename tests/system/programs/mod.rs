@@ -10,6 +10,7 @@ mod chaos;
 mod cost;
 mod exposure;
 mod forty;
+mod hostile;
 mod live;
 mod rolling;
 
@@ -95,6 +96,7 @@ fn descriptions() -> BTreeMap<&'static str, String> {
         ("picky", picky()),
         ("zoo", format!("{HEAD}{listener}{fcgi}")),
         ("logs", format!("{HEAD}{}", program("web", "web 8000", "systemd").replace("\n[x-program", logs))),
+        ("logs-kept", format!("{HEAD}{}", program("web", "web 8000", "supervisord").replace("\n[x-program", logs))),
     ])
 }
 

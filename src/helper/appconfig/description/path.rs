@@ -20,6 +20,7 @@ pub fn file(fields: &mut Fields) -> Option<File> {
     let mode = fields.mode("Mode", "0644", 0o777);
     let check = check(fields);
     let check_user = fields.word("Check-User").map(|word| word.text);
+    let check_privileges = fields.choice("Check-Privileges", &[("yes", true), ("no", false)]).unwrap_or_default();
     let on_change = on_change(fields);
     let local_edit = fields.choice("Local-Edit", &[("keep", LocalEdit::Keep), ("merge", LocalEdit::Merge)]);
     Some(File {
@@ -31,6 +32,7 @@ pub fn file(fields: &mut Fields) -> Option<File> {
         mode,
         check,
         check_user,
+        check_privileges,
         on_change,
         local_edit: local_edit.unwrap_or_default(),
     })
