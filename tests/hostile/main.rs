@@ -1,0 +1,220 @@
+//! Sources that try to get out of their build: each is run, for real, with every backend, by
+//! root and by an ordinary user, and nothing of the machine may be read, changed or outlived.
+//!
+//! `HOSTILE_MATRIX=full` runs each alone everywhere, as `make soak` does; otherwise what can be
+//! tried in one build is. `HOSTILE_ONLY=56` runs those whose name has that, `HOSTILE_TABLE=FILE`
+//! writes what came of each as a table, `HOSTILE_KEEP=DIR` what was shown where something was found.
+#![allow(clippy::disallowed_methods, reason = "tests read, write and start processes")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the numbers of what was run")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod case;
+mod run;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
+
+use case::Case;
+use run::{Job, Outcome};
+use world::{Who, World};
+
+const BACKENDS: [&str; 4] = ["session", "sbuild", "pbuilder", "host"];
+
+/// Runs a script with `sh -eu` in a directory; it must succeed.
+#[track_caller]
+fn sh(directory: &Path, script: &str) -> String {
+    let output = Command::new("sh").args(["-euc", script]).current_dir(directory).output().expect("sh starts");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{script}\n{words}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The cache that tests/driver makes its environment in.
+fn cache() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let cache = harness::cache_dir().join("driver");
+        std::fs::create_dir_all(&cache).unwrap();
+        let image = harness::image_directory(harness::Suite::Bookworm, harness::Kind::Run);
+        let recipe = cache.join("deb-build-app/environments/bookworm-amd64/recipe.json");
+        let recipe = std::fs::read_to_string(recipe).unwrap_or_default();
+        if !recipe.contains(&format!("\"{}\"", image.display())) {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_deb-build-app"));
+            command.env("XDG_CACHE_HOME", &cache).args(["env", "create", "bookworm", "--from"]).arg(&image);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        cache
+    })
+}
+
+/// The ordinary user's environment, made once from the same image.
+fn prepare_user(world: &World) {
+    let image = harness::image_directory(harness::Suite::Bookworm, harness::Kind::Run);
+    let cache = world::user_cache();
+    let note = cache.join("image");
+    if std::fs::read_to_string(&note).unwrap_or_default() == image.to_string_lossy() {
+        return;
+    }
+    let (path, id) = (world.path().display(), world::USER.1);
+    sh(
+        Path::new("/"),
+        &format!(
+            "rm -rf '{cache}' && mkdir -p '{cache}' && chown {id}:{id} '{cache}'
+             tar -C '{image}' --numeric-owner -cf {path}/system.tar . && chmod 644 {path}/system.tar",
+            cache = cache.display(),
+            image = image.display()
+        ),
+    );
+    let words = ["env", "create", "bookworm", "--from", &format!("{path}/system.tar")].map(str::to_owned);
+    let call = world.call(Who::Ordinary, Path::new("/"), &words);
+    let output = Command::new(&call[0]).args(&call[1..]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::remove_file(world.path().join("system.tar")).unwrap();
+    std::fs::write(&note, image.to_string_lossy().as_bytes()).unwrap();
+}
+
+fn is_full() -> bool {
+    std::env::var("HOSTILE_MATRIX").is_ok_and(|word| word == "full")
+}
+
+/// What is run: everything everywhere, or each source at least once by root and what many do at once elsewhere.
+fn jobs(all: &[Case]) -> Vec<Job> {
+    let only = std::env::var("HOSTILE_ONLY").unwrap_or_default();
+    let before: BTreeSet<&String> = all.iter().filter_map(|case| case.after.as_ref()).collect();
+    let chosen: Vec<&Case> =
+        all.iter().filter(|case| !before.contains(&case.name) && case.name.contains(&only)).collect();
+    let mut jobs = Vec::new();
+    for backend in BACKENDS {
+        for who in [Who::Root, Who::Ordinary] {
+            let full = is_full();
+            let mut together = Vec::new();
+            for case in &chosen {
+                let named = case.backends.iter().any(|one| one == backend);
+                if !(case.backends.is_empty() || named) || !(case.builds() || backend == "session") {
+                    continue;
+                }
+                if case.merge && !full {
+                    together.push((*case).clone());
+                    continue;
+                }
+                // What the driver reads before a build is the same whatever builds it.
+                let wanted = match (backend, who) {
+                    ("session", _) => true,
+                    ("host", Who::Root) => case.is_late() || case.limit.is_some(),
+                    _ => named || case.name.contains("race") || case.name.contains("output-links"),
+                };
+                if !full && !wanted {
+                    continue;
+                }
+                let first = all.iter().find(|one| Some(&one.name) == case.after.as_ref());
+                let cases = first.into_iter().chain([*case]).cloned().collect();
+                jobs.push(Job { name: case.name.clone(), cases, merged: false, backend, who });
+            }
+            if !together.is_empty() {
+                jobs.push(Job { name: "merged".to_owned(), cases: together, merged: true, backend, who });
+            }
+        }
+    }
+    jobs
+}
+
+/// Run them, a few at a time; outcomes in the order of the jobs.
+fn run_all(world: &World, jobs: &[Job]) -> Vec<Outcome> {
+    let next = Mutex::new(0);
+    let outcomes = Mutex::new(BTreeMap::new());
+    let at_once = std::env::var("HOSTILE_JOBS").ok().and_then(|number| number.parse().ok()).unwrap_or(3);
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                loop {
+                    let number = {
+                        let mut next = next.lock().unwrap();
+                        *next += 1;
+                        *next - 1
+                    };
+                    let Some(job) = jobs.get(number) else { return };
+                    let outcome = job.run(world);
+                    outcomes.lock().unwrap().insert(number, outcome);
+                }
+            });
+        }
+    });
+    outcomes.into_inner().unwrap().into_values().collect()
+}
+
+/// A row for each source and a column for each backend and user.
+fn table(jobs: &[Job], outcomes: &[Outcome]) -> String {
+    let columns: Vec<(&str, Who)> =
+        BACKENDS.iter().flat_map(|backend| [(*backend, Who::Root), (*backend, Who::Ordinary)]).collect();
+    let mut text = String::from("| source |");
+    columns.iter().for_each(|(backend, who)| write!(text, " {backend} {} |", who.name()).unwrap());
+    text.push_str(" what was found |\n|---|");
+    text.push_str(&"---|".repeat(columns.len() + 1));
+    text.push('\n');
+    let names: BTreeSet<&String> = jobs.iter().map(|job| &job.name).collect();
+    for name in names {
+        write!(text, "| {name} |").unwrap();
+        let mut found = BTreeSet::new();
+        for (backend, who) in &columns {
+            let at = jobs.iter().position(|job| job.name == *name && job.backend == *backend && job.who == *who);
+            let word = at.map_or("", |at| match &outcomes[at] {
+                one if !one.out.is_empty() => "**OUT**",
+                one if !one.wrong.is_empty() => "wrong",
+                one if one.status == 0 => "built",
+                _ => "refused",
+            });
+            write!(text, " {word} |").unwrap();
+            found.extend(at.into_iter().flat_map(|at| outcomes[at].out.iter().chain(&outcomes[at].wrong).cloned()));
+        }
+        let found: Vec<String> = found.into_iter().take(6).map(|one| one.replace('|', "/")).collect();
+        writeln!(text, " {} |", found.join("; ")).unwrap();
+    }
+    text
+}
+
+#[test]
+fn nothing_gets_out() {
+    let began = Instant::now();
+    let world = World::new();
+    cache();
+    prepare_user(&world);
+    let all = case::cases();
+    assert!(all.len() >= 40, "{} sources", all.len());
+    let jobs = jobs(&all);
+    let prepared = began.elapsed().as_secs_f64();
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
+    let (machine, mounted) = (world::machine(), mounts());
+    let outcomes = run_all(&world, &jobs);
+    let changed = world::changes(&machine, &world::machine());
+    let runs: usize = jobs.iter().map(|job| job.cases.len()).sum();
+    let pairs: BTreeSet<_> = jobs.iter().map(|job| (job.backend, job.who)).collect();
+    println!(
+        "hostile: {} sources, {} backends and users, {runs} attacks in {} runs of the driver, {prepared:.0} s + {:.0} s",
+        all.len(),
+        pairs.len(),
+        jobs.len(),
+        began.elapsed().as_secs_f64() - prepared
+    );
+    if let Some(path) = std::env::var_os("HOSTILE_TABLE") {
+        std::fs::write(path, table(&jobs, &outcomes)).unwrap();
+    }
+    let mut faults = String::new();
+    for (job, outcome) in jobs.iter().zip(&outcomes).filter(|(_, one)| !one.out.is_empty() || !one.wrong.is_empty()) {
+        let all: Vec<&String> = outcome.out.iter().chain(&outcome.wrong).collect();
+        writeln!(faults, "{} {} {}: {all:?}", job.name, job.backend, job.who.name()).unwrap();
+    }
+    for line in &changed {
+        writeln!(faults, "the machine: {line}").unwrap();
+    }
+    assert_eq!(mounts(), mounted, "a mount is left");
+    assert!(faults.is_empty(), "\n{faults}");
+}
