@@ -178,6 +178,12 @@ fn table(jobs: &[Job], outcomes: &[Outcome]) -> String {
         let found: Vec<String> = found.into_iter().take(6).map(|one| one.replace('|', "/")).collect();
         writeln!(text, " {} |", found.join("; ")).unwrap();
     }
+    text.push('\n');
+    for (job, outcome) in jobs.iter().zip(outcomes) {
+        let (seconds, said) = (outcome.seconds, &outcome.said);
+        writeln!(text, "- {} {} {}: {seconds:.1} s, {} {said}", job.name, job.backend, job.who.name(), outcome.status)
+            .unwrap();
+    }
     text
 }
 

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::case::{Case, Expect, lay_merged};
-use crate::world::{Census, USER, Who, World, changes, count};
+use crate::world::{Census, USER, Who, World, changes, count, sha256};
 
 /// Longest that a run may take, beyond a time limit of its own.
 const PATIENCE: u64 = 60;
@@ -68,7 +69,10 @@ impl Job {
     }
 
     fn once(&self, world: &World, case: &Case, outcome: &mut Outcome) {
-        let made = tempfile::Builder::new().prefix("run-").tempdir_in(world.path().join("runs")).unwrap();
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let prefix = format!("run-{}", RUNS.fetch_add(1, Ordering::Relaxed));
+        let made =
+            tempfile::Builder::new().prefix(&prefix).rand_bytes(0).tempdir_in(world.path().join("runs")).unwrap();
         let run = made.path();
         let own = format!("h-{}-{}-{}", self.name, self.backend, self.who.name());
         let package = case.package.clone().unwrap_or(own);
@@ -116,7 +120,7 @@ impl Job {
         fs::remove_file(run.join("report")).unwrap();
         let scope = Scope { host_user: self.backend == "host" && self.who == Who::Ordinary };
         judge(world, case, &scope, run, &results, &before, &seen, outcome);
-        if outcome.out.is_empty() && outcome.wrong.is_empty() {
+        if outcome.out.is_empty() && outcome.wrong.is_empty() && std::env::var_os("HOSTILE_KEEP_ALL").is_none() {
             return;
         }
         // The last run's is kept to be read, if somebody wants to.
@@ -126,6 +130,9 @@ impl Job {
             fs::create_dir_all(&place).unwrap();
             fs::write(place.join("shown"), &seen.shown).unwrap();
             fs::write(place.join("found"), format!("{outcome:#?}")).unwrap();
+            for log in logs(&results) {
+                fs::copy(&log, place.join(log.file_name().unwrap())).unwrap();
+            }
         }
     }
 }
@@ -169,6 +176,12 @@ fn judge(
     for (kind, token) in world.tokens.iter().filter(|(kind, _)| hidden(kind)) {
         if has(&seen.shown, token.as_bytes()) {
             out.push(format!("the secret '{kind}' is shown"));
+        }
+    }
+    for kind in ["root", "user"].into_iter().filter(|kind| hidden(kind)) {
+        let sum = sha256(&format!("{}\n", world.tokens[kind]));
+        if has(&seen.shown, sum.as_bytes()) {
+            out.push(format!("the checksum of the file with the secret '{kind}' is shown: it was read"));
         }
     }
     let read = search(results, run, world);

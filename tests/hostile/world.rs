@@ -62,9 +62,16 @@ fn random() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+pub fn sha256(text: &str) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl World {
     pub fn new() -> World {
-        let work = tempfile::Builder::new().prefix("hostile-").tempdir_in("/var/tmp").unwrap();
+        // Small letters and digits: what is made small on its way is the same path.
+        let prefix = format!("hostile-{}", std::process::id());
+        let work = tempfile::Builder::new().prefix(&prefix).rand_bytes(0).tempdir_in("/var/tmp").unwrap();
         let path = work.path().to_owned();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         let kinds = ["root", "user", "victim", "loopback", "private", "environment", "key"];
@@ -147,6 +154,8 @@ impl World {
     pub fn values(&self, who: Who, name: &str, run: &Path) -> Values {
         let mut values = self.values[&who].clone();
         values.0.insert("NAME", name.to_owned());
+        let lines = format!("python 3.11\nrequirements.txt {}\n", sha256("tiny==1.0\n\n"));
+        values.0.insert("INPUTS", sha256(&lines));
         values.0.insert("OUTSIDE", run.join("outside").to_string_lossy().into_owned());
         values
     }
@@ -159,7 +168,7 @@ impl World {
         let begin = match who {
             Who::Root => format!(
                 "cd '{}' && exec env -i HOME={path}/root-home XDG_CACHE_HOME='{}' PATH={path}/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-                 TERM=xterm DBA_SECRET={secret} \"$@\"",
+                 TERM=xterm NO_COLOR=1 DBA_SECRET={secret} \"$@\"",
                 directory.display(),
                 crate::cache().display()
             ),
@@ -168,7 +177,7 @@ impl World {
                  mount --bind '{}' {path}/user-home/.cache
                  cd '{}'
                  exec setpriv --reuid={id} --regid={id} --clear-groups env -i HOME={path}/user-home USER={} LOGNAME={} \
-                 PATH={path}/bin:/usr/bin:/bin TERM=xterm DBA_SECRET={secret} \"$@\"",
+                 PATH={path}/bin:/usr/bin:/bin TERM=xterm NO_COLOR=1 DBA_SECRET={secret} \"$@\"",
                 user_cache().display(),
                 directory.display(),
                 USER.0,
