@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use case::Case;
@@ -117,10 +117,17 @@ fn jobs(all: &[Case]) -> Vec<Job> {
                 }
                 let first = all.iter().find(|one| Some(&one.name) == case.after.as_ref());
                 let cases = first.into_iter().chain([*case]).cloned().collect();
-                jobs.push(Job { name: case.name.clone(), cases, merged: false, backend, who });
+                jobs.push(Job { name: case.name.clone(), cases, merged: false, backend, who, planted: None });
             }
             if !together.is_empty() {
-                jobs.push(Job { name: "merged".to_owned(), cases: together, merged: true, backend, who });
+                jobs.push(Job {
+                    name: "merged".to_owned(),
+                    cases: together,
+                    merged: true,
+                    backend,
+                    who,
+                    planted: None,
+                });
             }
         }
     }
@@ -187,8 +194,12 @@ fn table(jobs: &[Job], outcomes: &[Outcome]) -> String {
     text
 }
 
+/// The machine is looked at by one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn nothing_gets_out() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let began = Instant::now();
     let world = World::new();
     cache();
@@ -223,4 +234,56 @@ fn nothing_gets_out() {
     }
     assert_eq!(mounts(), mounted, "a mount is left");
     assert!(faults.is_empty(), "\n{faults}");
+}
+
+/// What a source would do that got out, and by which words it is found.
+const PLANTED: [(&str, &str); 13] = [
+    ("cat @CANARY@", "is shown"),
+    ("sha256sum @CANARY@", "it was read"),
+    ("touch @OUTSIDE@/made", "made outside/made"),
+    ("rm @OUTSIDE@/keep", "removed outside/keep"),
+    ("echo more >>@OUTSIDE@/../app/data", "changed app/data"),
+    ("echo more >>@OUTSIDE@/../build-area/bookworm/victim/1.0/amd64/results", "changed build-area/bookworm/victim"),
+    ("gzip -c <@CANARY@ >@RESULTS@/$(basename @RESULTS@).gz", "is in "),
+    ("cp @RESULTS@/*.deb @RESULTS@/setuid.deb; chmod 4755 @RESULTS@/setuid.deb", "setuid.deb is setuid"),
+    ("ln -s @CANARY@ @RESULTS@/link.deb", "link.deb is no plain file"),
+    ("setsid sleep 987.654 </dev/null >/dev/null 2>&1 &", "left running: sleep 987.654"),
+    ("printf '\\033]0;dba-escaped\\007'", "an escape sequence"),
+    (
+        "perl -e 'open my $t, \"+<\", \"/dev/tty\"; ioctl($t, 0x5412, $_) for split //, \"dba-typed\"'",
+        "typed into the terminal",
+    ),
+    ("echo 'ESCAPED: a payload says so'", "a payload says so"),
+];
+
+#[test]
+fn what_gets_out_is_found() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = World::new();
+    cache();
+    let all = case::cases();
+    let harmless = all.iter().find(|case| case.name.ends_with("-listener")).unwrap();
+    let script: String = PLANTED.iter().map(|(script, _)| format!("{script}\n")).collect();
+    let job = |name: &str, planted: Option<String>| Job {
+        name: name.to_owned(),
+        cases: vec![harmless.clone()],
+        merged: false,
+        backend: "session",
+        who: Who::Root,
+        planted,
+    };
+    let outcome = job("planted", Some(script)).run(&world);
+    for (script, words) in PLANTED {
+        assert!(outcome.out.iter().any(|one| one.contains(words)), "{script}: no '{words}' in {:#?}", outcome.out);
+    }
+    let outcome = job("endless", Some("sleep 987".to_owned())).run(&world);
+    assert!(outcome.out.iter().any(|one| one.contains("did not end")), "{:#?}", outcome.out);
+    // The same source alone is not suspected of any of it.
+    let outcome = job("harmless", None).run(&world);
+    assert!(outcome.out.is_empty() && outcome.wrong.is_empty(), "{outcome:#?}");
+    // The machine's own files.
+    let before = world::machine();
+    let made = tempfile::Builder::new().prefix("dba-escaped-").tempfile_in("/var/tmp").unwrap();
+    let changed = world::changes(&before, &world::machine());
+    assert_eq!(changed, [format!("made {}", made.path().display())]);
 }
