@@ -121,17 +121,20 @@ impl Case {
 pub fn lay_merged(cases: &[Case], to: &Path, values: &Values) {
     let skeleton = cases[0].directory.parent().unwrap().with_file_name("skeleton");
     copy(&skeleton, to, values);
-    let mut script = String::new();
-    fs::create_dir_all(to.join("debian/attacks")).unwrap();
-    for case in cases {
-        let text = fs::read_to_string(case.directory.join("debian/attack")).unwrap();
-        fs::write(to.join("debian/attacks").join(&case.name), values.fill(&text)).unwrap();
-        script.push_str(&format!(
-            "echo 'attack {0}'\ntimeout -k 1 20 sh debian/attacks/{0} </dev/null || true\n",
-            case.name
-        ));
+    for file in ["attack", "attack-last"] {
+        let mut script = String::new();
+        let place = to.join("debian").join(format!("{file}s"));
+        fs::create_dir_all(&place).unwrap();
+        for case in cases {
+            let Ok(text) = fs::read_to_string(case.directory.join("debian").join(file)) else { continue };
+            fs::write(place.join(&case.name), values.fill(&text)).unwrap();
+            script.push_str(&format!(
+                "echo 'attack {0}'\ntimeout -k 1 20 sh debian/{file}s/{0} </dev/null || true\n",
+                case.name
+            ));
+        }
+        fs::write(to.join("debian").join(file), script).unwrap();
     }
-    fs::write(to.join("debian/attack"), script).unwrap();
 }
 
 /// Copy a tree with the values filled in, in names and in texts.

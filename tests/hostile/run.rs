@@ -10,7 +10,7 @@ use crate::case::{Case, Expect, lay_merged};
 use crate::world::{Census, USER, Who, World, changes, count, sha256};
 
 /// Longest that a run may take, beyond a time limit of its own.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = 40;
 
 /// One or several sources for a backend and a user.
 #[derive(Debug, Clone)]
@@ -52,10 +52,16 @@ struct Seen {
 impl Job {
     pub fn run(&self, world: &World) -> Outcome {
         let mut outcome = Outcome::default();
-        let tries = self.cases.iter().map(|case| case.tries).max().unwrap_or(1);
+        let tries = self.cases.iter().filter(|_| !self.merged).map(|case| case.tries).max().unwrap_or(1);
         for _ in 0..tries {
             if self.merged {
-                let case = Case { expect: Expect::Builds, limit: None, package: None, ..self.cases[0].clone() };
+                let case = Case {
+                    expect: Expect::Builds,
+                    limit: None,
+                    package: None,
+                    not: Vec::new(),
+                    ..self.cases[0].clone()
+                };
                 self.once(world, &case, &mut outcome);
             } else {
                 for case in &self.cases {
@@ -111,13 +117,16 @@ impl Job {
         let mut words = case.command.clone();
         if case.builds() {
             words.extend(["--backend".to_owned(), self.backend.to_owned()]);
-            let limit = case.limit.unwrap_or(PATIENCE / 2);
+            // sbuild and pbuilder unpack a system first.
+            let slow = u64::from(["sbuild", "pbuilder"].contains(&self.backend)) * 2 * PATIENCE;
+            let limit = case.limit.unwrap_or(PATIENCE) + slow;
             words.push(format!("--time-limit={limit}s"));
         }
         let results = run.join("build-area/bookworm").join(&package);
         let before = census(run, &results);
         let mut call = world.call(self.who, &app, &words);
-        let mut patience = case.limit.map_or(PATIENCE, |limit| limit + PATIENCE / 3);
+        let mut patience = case.limit.map_or(2 * PATIENCE, |limit| limit + PATIENCE / 3);
+        patience += u64::from(["sbuild", "pbuilder"].contains(&self.backend)) * 2 * PATIENCE;
         if let Some(script) = &self.planted {
             let script = values.fill(script).replace("@RESULTS@", &results.join("1.0/amd64").to_string_lossy());
             let around = format!("\"$@\"; status=$?\n{script}\nexit $status");
