@@ -246,7 +246,10 @@ const PLANTED: [(&str, &str); 13] = [
     ("touch @OUTSIDE@/made", "made outside/made"),
     ("rm @OUTSIDE@/keep", "removed outside/keep"),
     ("echo more >>@OUTSIDE@/../app/data", "changed app/data"),
-    ("echo more >>@OUTSIDE@/../build-area/bookworm/victim/1.0/amd64/results", "changed build-area/bookworm/victim"),
+    (
+        "echo more >>@OUTSIDE@/../build-area/bookworm/bystander/1.0/amd64/results",
+        "changed build-area/bookworm/bystander",
+    ),
     ("gzip -c <@CANARY@ >@RESULTS@/$(basename @RESULTS@).gz", "is in "),
     ("cp @RESULTS@/*.deb @RESULTS@/setuid.deb; chmod 4755 @RESULTS@/setuid.deb", "setuid.deb is setuid"),
     ("ln -s @CANARY@ @RESULTS@/link.deb", "link.deb is no plain file"),

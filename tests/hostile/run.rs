@@ -87,11 +87,11 @@ impl Job {
         let values = world.values(self.who, &package, run);
         let app = run.join("app");
         fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
-        for name in ["outside", "build-area/bookworm/victim/1.0/amd64"] {
+        for name in ["outside", "build-area/bookworm/bystander/1.0/amd64"] {
             fs::create_dir_all(run.join(name)).unwrap();
         }
         fs::write(run.join("outside/keep"), "kept\n").unwrap();
-        fs::write(run.join("build-area/bookworm/victim/1.0/amd64/results"), &world.tokens["victim"]).unwrap();
+        fs::write(run.join("build-area/bookworm/bystander/1.0/amd64/results"), &world.tokens["victim"]).unwrap();
         if self.merged {
             lay_merged(&self.cases, &app, &values);
         } else {
@@ -201,7 +201,9 @@ fn judge(
             out.push(format!("the checksum of the file with the secret '{kind}' is shown: it was read"));
         }
     }
-    let read = search(results, run, world);
+    // Of all sources: one may give itself another's name.
+    let read = search(&run.join("build-area"), run, world).into_iter().filter(|(_, place)| place != "results");
+    let read: Vec<_> = read.collect();
     out.extend(
         read.iter().filter(|(kind, _)| hidden(kind)).map(|(kind, place)| format!("the secret '{kind}' is in {place}")),
     );

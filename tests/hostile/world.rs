@@ -88,7 +88,9 @@ impl World {
                  mkdir -m 700 private-$user
                  git -C private-$user init -q -b main
                  echo '{private}' >private-$user/secret
-                 git -C private-$user add secret
+                 cp -r '{skeleton}/.' private-$user/
+                 sed -i 's/@NAME@/private/g' private-$user/debian/control private-$user/debian/changelog private-$user/debian/rules
+                 git -C private-$user add .
                  git -C private-$user -c user.name=T -c user.email=t@example.org commit -qm one
                  git -C private-$user rev-parse HEAD >head-$user
              done
@@ -101,6 +103,7 @@ impl World {
             user = tokens["user"],
             victim = tokens["victim"],
             private = tokens["private"],
+            skeleton = harness::repository().join("tests/hostile/skeleton").display(),
             uv = harness::uv().display(),
             home = path.join("user-home").display(),
         );
