@@ -134,6 +134,8 @@ fn jobs(all: &[Case]) -> Vec<Job> {
             }
         }
     }
+    // What takes longest begins first.
+    jobs.sort_by_key(|job| ["sbuild", "pbuilder", "session", "host"].iter().position(|one| *one == job.backend));
     jobs
 }
 
