@@ -50,6 +50,8 @@ soak: ## tests too long for check: the demo, killed builds and scripts, the tool
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','COST_LIMIT=100']" \
 	    --test system programs::cost -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root']" --features soak --test driver -- environments
+	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','HOSTILE_MATRIX=full']" \
+	    --test hostile -- --nocapture
 	@ZEO_ROUNDS=20 cargo test --locked --test zeo at_ -- --nocapture
 	@cargo test --locked --config "target.'cfg(unix)'.runner=['$(CURDIR)/tools/as-root','env','ZEO_OUTAGE=30']" \
 	    --test system zeo_nodes -- --nocapture
