@@ -161,7 +161,8 @@ mod tests {
             Part { directory: "".into(), bytes: builder.into_inner().unwrap() }
         };
         let (file, link) = (tar::EntryType::Regular, tar::EntryType::Symlink);
-        let cases: [(&[(&str, tar::EntryType, &str)], &str); 5] = [
+        type Row = (&'static str, tar::EntryType, &'static str);
+        let cases: [(&[Row], &str); 5] = [
             (&[("../x", file, "")], "leads out"),
             (&[("a/../../x", file, "")], "leads out"),
             (&[("/etc/x", file, "")], "leads out"),

@@ -389,7 +389,7 @@ fn download(context: &Context<'_>, files: &BTreeMap<FileName, Vendored>) -> Resu
         let path = kept(context, file)?;
         let there = input::kind(&path)?.is_some();
         // Its name says what it must be, whatever has happened to it since.
-        if !there || hex(&input::digest(&path)?) != file.sha256.as_str() {
+        if !there || Sha256::of(&input::digest(&path)?) != file.sha256 {
             if there {
                 let fault = Diagnostic::warning(format!("{} is not the file that it was kept as", path.display()));
                 context.warn(fault.hint(format!("it is downloaded again, for {}; who writes there?", file.file)));
