@@ -7,15 +7,13 @@ use std::os::fd::RawFd;
 /// that is started from here. Called first, before anything is opened.
 pub fn close_inherited() {
     #[expect(clippy::disallowed_methods, reason = "the list of its own descriptors (proc(5))")]
-    let listing = std::fs::read_dir("/proc/self/fd");
-    let numbers: Vec<RawFd> = listing
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2)
-        .collect();
-    for number in numbers {
+    let listing = std::fs::read_dir("/proc/self/fd").map(|entries| {
+        let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
+        names.collect::<Vec<_>>()
+    });
+    // Without /proc: as many as anybody opens before he starts a program.
+    let numbers = listing.unwrap_or_else(|_| (3..256).collect());
+    for number in numbers.into_iter().filter(|number| *number > 2) {
         // The listing's own is closed already.
         let _ = nix::unistd::close(number);
     }

@@ -228,6 +228,22 @@ pub fn within(root: &Path, below: &str) -> Result<Option<String>> {
     if kind(root)?.is_none() { Ok(None) } else { Beneath::open(root)?.text(Path::new(below)) }
 }
 
+/// Where something of a source is written: no directory between the source and it is a
+/// link, or what is written (and what is removed to make room) would be somebody else's.
+pub fn place(root: &Path, below: &str) -> Result<PathBuf> {
+    let way: Vec<&Path> = Path::new(below).ancestors().skip(1).collect();
+    for part in way.into_iter().rev().filter(|part| !part.as_os_str().is_empty()) {
+        let path = root.join(part);
+        if matches!(kind(&path)?, Some(Kind::Link(_))) {
+            return Err(crate::error::Diagnostic::error("this is a link, and nothing is written behind one")
+                .at(crate::error::Location::file(path))
+                .hint("put a directory there instead")
+                .into());
+        }
+    }
+    Ok(root.join(below))
+}
+
 /// The path under which an open file or directory is found again, whatever its names are.
 pub fn descriptor(open: &impl AsFd) -> PathBuf {
     use std::os::fd::AsRawFd;

@@ -3,12 +3,14 @@
 # shellcheck shell=sh
 set -eu
 own=$(mktemp -d)
-mkdir -p "$own/dev/pts" "$own/dev/shm"
-chmod 755 "$own" "$own/dev"
+mkdir -p "$own/dev/pts" "$own/dev/shm" "$own/proc" "$own/sys"
+chmod 755 "$own" "$own/dev" "$own/proc" "$own/sys"
 ln -s pts/ptmx "$own/dev/ptmx"
 ln -s /proc/self/fd "$own/dev/fd"
 ln -s /proc/self/fd/0 "$own/dev/stdin"
 ln -s /proc/self/fd/1 "$own/dev/stdout"
 ln -s /proc/self/fd/2 "$own/dev/stderr"
-tar --one-file-system --numeric-owner --exclude=./run/archive --exclude="./${own#/}" -C / -cf /run/archive/system.tar .
-tar --numeric-owner -C "$own" -rf /run/archive/system.tar ./dev
+# What is mounted here may be owned by an id that nobody has in there.
+tar --one-file-system --numeric-owner --exclude=./dev --exclude=./proc --exclude=./sys --exclude=./run/archive \
+    --exclude="./${own#/}" -C / -cf /run/archive/system.tar .
+tar --numeric-owner -C "$own" -rf /run/archive/system.tar ./dev ./proc ./sys

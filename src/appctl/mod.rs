@@ -98,7 +98,7 @@ impl From<Ending> for ExitCode {
 
 /// `main` of appctl.
 pub fn main() -> ExitCode {
-    process::close_inherited();
+    crate::descriptors::close_inherited();
     umask(Mode::from_bits_truncate(0o022));
     let environment = environment();
     let colour = if environment.contains_key(&OsString::from("NO_COLOR")) { Some(false) } else { None };

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::{Pid, close, getpid, getsid, pipe2};
+use nix::unistd::{Pid, getpid, getsid, pipe2};
 
 use super::fs::failed;
 use crate::error::{Diagnostic, Error, Result};
@@ -81,21 +81,6 @@ fn may_drop() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).is_some_and(|all| all & SETPCAP != 0)
-}
-
-/// Close what appctl was started with besides its standard input and outputs, such
-/// as a frontend's pipes or a shell's terminal: no child shall have it either.
-#[expect(clippy::disallowed_methods, reason = "a listing of the kernel's about this process")]
-pub fn close_inherited() {
-    let listed = std::fs::read_dir("/proc/self/fd").map(|entries| {
-        let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
-        names.collect::<Vec<_>>()
-    });
-    // Without /proc: as many as anybody opens before he starts a program.
-    for fd in listed.unwrap_or_else(|_| (3..256).collect()).into_iter().filter(|fd| *fd > 2) {
-        // The listing's own is closed already.
-        let _ = close(fd);
-    }
 }
 
 /// A child to be run.

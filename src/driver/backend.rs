@@ -116,7 +116,7 @@ impl Backend {
     }
 
     fn environment(context: &Context<'_>, job: &Job<'_>) -> BTreeMap<String, PathBuf> {
-        let mut all = context.for_bench();
+        let mut all = context.for_bench(false);
         all.extend(job.environment.iter().map(|(name, value)| (name.clone(), PathBuf::from(value))));
         all
     }

@@ -118,11 +118,15 @@ impl Context<'_> {
         all
     }
 
-    /// [`Self::children`] for a bench of [`super::session`]: a home that is there.
-    pub fn for_bench(&self) -> BTreeMap<String, PathBuf> {
+    /// The environment of a bench of [`super::session`]: a home that is there, the way to
+    /// programs, and proxies where it fetches something for us. What else this process
+    /// has may be secret, and a build could read it.
+    pub fn for_bench(&self, proxies: bool) -> BTreeMap<String, PathBuf> {
+        let is_proxy = |name: &str| proxies && name.to_ascii_lowercase().ends_with("_proxy");
         let all = self.children().into_iter();
+        let all = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into())));
         let mut all: BTreeMap<String, PathBuf> =
-            all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into()))).collect();
+            all.filter(|(name, _)| ["LC_ALL", "PATH"].contains(&name.as_str()) || is_proxy(name)).collect();
         all.insert("HOME".to_owned(), "/mnt".into());
         all
     }

@@ -285,7 +285,7 @@ impl<'a> Environments<'a> {
             directories: vec![("tmp".to_owned(), 0o1777)],
             binds,
             command,
-            environment: self.context.for_bench(),
+            environment: self.context.for_bench(true),
             take: None,
         };
         self.contained(

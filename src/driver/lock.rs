@@ -232,7 +232,7 @@ pub fn lock(
     trusted: bool,
 ) -> Result<PathBuf> {
     let root = &context.directory;
-    let path = root.join(LOCK);
+    let path = input::place(root, LOCK)?;
     let inputs = Inputs { trusted, ..inputs(root, indexes)? };
     if check {
         stale(root, &inputs, suites)?.map_or(Ok(()), |fault| Err(Error::from(fault)))?;

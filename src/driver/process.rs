@@ -127,7 +127,8 @@ pub fn contained_on(process: &Process, log: &Path, terms: Terms<'_>, line: &mut 
     let mut child = command.spawn().map_err(failed)?;
     // The command holds the pipe's other end: without it, the end is never seen.
     drop(command);
-    let (sender, receiver) = mpsc::channel();
+    // What prints faster than it is shown waits.
+    let (sender, receiver) = mpsc::sync_channel(MOST_WAITING);
     let file = File::options().create(true).append(true).open(log).map_err(|error| Error::io("write", log, &error))?;
     let copier = std::thread::spawn(move || copy(reader, file, &sender));
     let deadline = limit.map(|limit| std::time::Instant::now() + limit);
@@ -140,15 +141,17 @@ pub fn contained_on(process: &Process, log: &Path, terms: Terms<'_>, line: &mut 
             None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
         };
         match next {
-            Ok(text) => line(&text),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                late = left.is_some_and(|left| left.is_zero() || tick.is_none());
-                killed = late || unwanted.is_some_and(|flag| flag.load(Ordering::Relaxed));
-                if killed {
-                    child.kill().map_err(failed)?;
-                }
-            }
+            Ok(text) if !killed => line(&text),
+            Ok(_) | Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        // Looked at after each line, too: one that never stops printing ends in time as well.
+        if !killed {
+            late = deadline.is_some_and(|at| std::time::Instant::now() >= at);
+            killed = late || unwanted.is_some_and(|flag| flag.load(Ordering::Relaxed));
+            if killed {
+                child.kill().map_err(failed)?;
+            }
         }
     }
     let ended = wait(&mut child).map_err(failed)?;
@@ -189,10 +192,17 @@ pub fn interactive(process: &Process) -> Result<Ended> {
 /// Run this very program with its arguments again, as root of a user namespace of
 /// its own; its exit status. `None` where no such namespace can be had.
 pub fn in_user_namespace(environment: &BTreeMap<OsString, OsString>) -> Option<u8> {
-    const WORDS: [&str; 5] = ["--user", "--map-auto", "--map-root-user", "--setgroups=allow", "--kill-child=KILL"];
     let own = std::env::current_exe().ok()?;
+    // Behind our own id, which is 0 there, all that we have: unshare's `auto` leaves one out
+    // for it, and then sbuild has no id for nobody.
+    let ranges = [("users", "uid"), ("groups", "gid")].map(|(kind, name)| {
+        let range = subordinate(Path::new("/etc").join(format!("sub{name}")).as_path());
+        range.map_or(format!("--map-{kind}=auto"), |(first, count)| format!("--map-{kind}={first},1,{count}"))
+    });
+    let words = ["--user", "--map-root-user", "--setgroups=allow"].into_iter();
+    let words: Vec<&str> = words.chain(ranges.iter().map(String::as_str)).collect();
     // Only tried: what it says where it cannot is for nobody.
-    let possible = Command::new("unshare").args(&WORDS[..4]).arg("true").stderr(Stdio::null()).status();
+    let possible = Command::new("unshare").args(&words).arg("true").stderr(Stdio::null()).status();
     if !possible.ok()?.success() {
         return None;
     }
@@ -200,14 +210,27 @@ pub fn in_user_namespace(environment: &BTreeMap<OsString, OsString>) -> Option<u
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "unshare"])
-        .args(WORDS)
-        .arg("--fork")
+        .args(words)
+        .args(["--kill-child=KILL", "--fork"])
         .arg(own)
         .args(std::env::args_os().skip(1))
         .env_clear()
         .envs(environment);
     let status = command.status().ok()?;
     Some(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// Our first range of a file of subordinate ids (subuid(5)): its first id and their number.
+fn subordinate(file: &Path) -> Option<(u32, u32)> {
+    let id = nix::unistd::geteuid();
+    let name = nix::unistd::User::from_uid(id).ok().flatten().map(|user| user.name);
+    let text = crate::input::text(file).ok().flatten()?;
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let owner = fields.next()?;
+        let range = (fields.next()?.parse().ok()?, fields.next()?.trim().parse().ok()?);
+        (Some(owner) == name.as_deref() || owner == id.to_string()).then_some(range)
+    })
 }
 
 fn wait(child: &mut Child) -> std::io::Result<Ended> {
@@ -218,12 +241,14 @@ fn wait(child: &mut Child) -> std::io::Result<Ended> {
 
 /// As many bytes of a log as are kept: a build that prints without end fills no disk.
 const MOST_LOG: usize = 256 << 20;
+/// As many lines as wait to be shown.
+const MOST_WAITING: usize = 1024;
 /// As many bytes of a line as are waited for.
 const MOST_LINE: usize = 64 << 10;
 
 /// Copy to the log, line by line, until nobody can write any more: every process is
 /// gone then. What steers a terminal is written out, as somebody will look at it on one.
-fn copy(mut from: impl Read, mut log: impl Write, lines: &mpsc::Sender<String>) -> std::io::Result<()> {
+fn copy(mut from: impl Read, mut log: impl Write, lines: &mpsc::SyncSender<String>) -> std::io::Result<()> {
     let mut buffer = [0; 1 << 14];
     let mut rest: Vec<u8> = Vec::new();
     let mut room = MOST_LOG;
@@ -262,11 +287,12 @@ mod tests {
     use super::*;
 
     fn copied(bytes: &[u8]) -> (String, Vec<String>) {
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::sync_channel(MOST_WAITING);
         let mut log = Vec::new();
+        let lines = std::thread::spawn(move || receiver.into_iter().collect());
         copy(bytes, &mut log, &sender).unwrap();
         drop(sender);
-        (String::from_utf8(log).unwrap(), receiver.into_iter().collect())
+        (String::from_utf8(log).unwrap(), lines.join().unwrap())
     }
 
     #[test]

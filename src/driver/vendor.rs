@@ -122,7 +122,7 @@ pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
         asked.extend(more);
         context.say(format!("source archives are built with {}", asked.iter().cloned().collect::<Vec<_>>().join(", ")));
         let text = lock::resolve(context, &root, &inputs, &request.suites, false, &asked)?;
-        apply::write(&root.join(LOCK), text.as_bytes(), 0o644)?;
+        apply::write(&input::place(&root, LOCK)?, text.as_bytes(), 0o644)?;
     };
     warn_of_headers(context, &root, &files)?;
     let path = if request.component { component(context, &root, &files)? } else { wheelhouse(context, &root, &files)? };
@@ -184,7 +184,7 @@ struct Place {
 
 /// The wheelhouse, unless there is none or the tarball is asked for: that is unpacked below `work`.
 fn place(context: &Context<'_>, request: &Request, root: &Path, work: &Path) -> Result<Place> {
-    let wheelhouse = root.join(WHEELHOUSE);
+    let wheelhouse = own_wheelhouse(root)?;
     let own = Place { path: wheelhouse.clone(), files: wheelhouse.clone(), name: WHEELHOUSE.to_owned() };
     if !request.component && input::is_directory(&wheelhouse) {
         return Ok(own);
@@ -489,8 +489,13 @@ fn contents(context: &Context<'_>, file: &Vendored) -> Result<Vec<u8>> {
     input::bytes(&path)?.ok_or_else(|| Error::failed(format!("{} has vanished from the cache", path.display())))
 }
 
+/// debian/wheelhouse, which is a directory of the source's, if it is there.
+fn own_wheelhouse(root: &Path) -> Result<PathBuf> {
+    input::place(root, &format!("{WHEELHOUSE}/any")).map(|_| root.join(WHEELHOUSE))
+}
+
 fn wheelhouse(context: &Context<'_>, root: &Path, files: &BTreeMap<FileName, Vendored>) -> Result<PathBuf> {
-    let directory = root.join(WHEELHOUSE);
+    let directory = own_wheelhouse(root)?;
     for name in input::names(&directory)? {
         let name = name.to_string_lossy().into_owned();
         if !files.keys().any(|one| one.as_str() == name) {
@@ -504,7 +509,7 @@ fn wheelhouse(context: &Context<'_>, root: &Path, files: &BTreeMap<FileName, Ven
             apply::write(&path, &contents(context, file)?, 0o644)?;
         }
     }
-    let list = root.join(INCLUDE_BINARIES);
+    let list = input::place(root, INCLUDE_BINARIES)?;
     let text = include_binaries(&input::within(root, INCLUDE_BINARIES)?.unwrap_or_default(), files.keys());
     apply::write(&list, text.as_bytes(), 0o644)?;
     Ok(directory)

@@ -26,6 +26,9 @@ use case::Case;
 use run::{Job, Outcome};
 use world::{Who, World};
 
+/// Results that are links, or change while they are taken.
+const UNSTEADY: [&str; 2] = ["53-output-links", "56-race-collection"];
+
 const BACKENDS: [&str; 4] = ["session", "sbuild", "pbuilder", "host"];
 
 /// Runs a script with `sh -eu` in a directory; it must succeed.
@@ -103,7 +106,9 @@ fn jobs(all: &[Case]) -> Vec<Job> {
                 if !(case.backends.is_empty() || named) || !(case.builds() || backend == "session") {
                     continue;
                 }
-                if case.merge && !full {
+                // pbuilder looks at results itself, and fails; the others' attacks are tried all the same.
+                let apart = backend == "pbuilder" && UNSTEADY.contains(&case.name.as_str());
+                if case.merge && !full && !apart {
                     together.push((*case).clone());
                     continue;
                 }
@@ -112,6 +117,7 @@ fn jobs(all: &[Case]) -> Vec<Job> {
                     ("session", _) => true,
                     ("host", Who::Root) => case.is_late() && case.limit.is_none(),
                     // Those that are over before a system is unpacked.
+                    ("pbuilder", Who::Root) if apart => true,
                     (_, Who::Root) => ["80-source-format-git", "81-quilt-links"].contains(&case.name.as_str()),
                     _ => false,
                 };

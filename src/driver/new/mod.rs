@@ -73,7 +73,7 @@ pub fn new(context: &Context<'_>, name: Option<&str>, dry_run: bool) -> Result<O
     let files = debian::plan(&facts);
     let mut faults = Vec::new();
     for file in &files {
-        if input::kind(&context.directory.join(&file.path))?.is_some() {
+        if input::kind(&input::place(&context.directory, &file.path.to_string_lossy())?)?.is_some() {
             faults
                 .push(Diagnostic::error(format!("{} is there already", file.path.display())).hint(
                     "nothing was written: new never overwrites; build with what is there, or move it away first",

@@ -123,7 +123,17 @@ impl Session {
         for name in ["pts", "shm"] {
             place(&dev, Path::new(name), true, ids)?;
         }
-        tmpfs(&dev.join("shm"), &format!("mode=1777,uid={owner},gid={owner}"))?;
+        match self.upper {
+            // One room for all that is written.
+            Upper::Memory(_) => {
+                make_directory(Path::new("shm"))?;
+                ids.hand_over(Path::new("shm"), 0)?;
+                std::fs::set_permissions("shm", std::fs::Permissions::from_mode(0o1777))
+                    .map_err(|error| format!("shm: {error}"))?;
+                attach(Path::new("shm"), &dev.join("shm"), true)?;
+            }
+            Upper::Directory(_) => tmpfs(&dev.join("shm"), &format!("mode=1777,uid={owner},gid={owner}"))?,
+        }
         for name in ["null", "zero", "full", "random", "urandom", "tty"] {
             attach(&Path::new("/dev").join(name), &place(&dev, Path::new(name), false, ids)?, true)?;
         }
