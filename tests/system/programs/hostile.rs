@@ -135,7 +135,8 @@ fn attack(system: &Booted, version: &str) {
     in_time("dpkg --purge beacon");
     is_untouched("purge");
     system.ok("test ! -e /var/log/beacon && test -e /var/lib/beacon");
-    system.ok("pkill -KILL -u beacon; sleep 0.2; rm -rf /var/lib/beacon /run/beacon /var/cache/beacon");
+    system.ok("for process in $(find /proc -maxdepth 1 -name '[0-9]*' -user beacon -printf '%f '); do kill -KILL $process; done
+               sleep 0.2; rm -rf /var/lib/beacon /run/beacon /var/cache/beacon");
 }
 
 fn nothing_of_root_s_is_reached_from_a_service_s_directories(suite: Suite) {
