@@ -267,6 +267,25 @@ fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A text of a foreigner as one line of another format: no character in it ends a
+/// line or steers a terminal, and white space is single.
+pub fn line(text: &str) -> String {
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    // What is left are the marks that turn the direction of text.
+    if printable_line(&line) == line { line } else { line.chars().filter(|c| !turns(*c)).collect() }
+}
+
+fn turns(c: char) -> bool {
+    printable_line(c.encode_utf8(&mut [0; 4])) != c.to_string()
+}
+
+/// The same for a text of many lines.
+pub fn lines(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !turns(*c)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

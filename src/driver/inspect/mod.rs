@@ -9,13 +9,16 @@ pub mod generated;
 pub mod hooks;
 pub mod licence;
 pub mod native;
+pub mod requirements;
 pub mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
-use crate::foreign::{Url, printable_line};
+use crate::foreign::{Url, line};
+
+use self::requirements::{requirement, requirement_names};
 
 /// What is known of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,31 +62,6 @@ impl Project {
             licence: self.licence.or(other.licence),
         }
     }
-}
-
-/// A text of a foreigner as one line of another format: no character in it ends a
-/// line or steers a terminal, and white space is single.
-pub fn line(text: &str) -> String {
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
-    let line = words.join(" ");
-    // What is left are the marks that turn the direction of text.
-    if printable_line(&line) == line { line } else { line.chars().filter(|c| !turns(*c)).collect() }
-}
-
-fn turns(c: char) -> bool {
-    printable_line(c.encode_utf8(&mut [0; 4])) != c.to_string()
-}
-
-/// The same for a text of many lines.
-pub fn lines(text: &str) -> String {
-    text.chars().filter(|c| matches!(c, '\n' | '\t') || !turns(*c)).collect()
-}
-
-/// A row for a file of requirements, unless it would be an option there, a path or another file.
-pub fn requirement(row: &str) -> Option<String> {
-    let plain = !row.contains(char::is_control) && row.starts_with(|c: char| c.is_ascii_alphanumeric());
-    plain.then(|| line(row))
 }
 
 impl Project {
@@ -446,51 +424,6 @@ pub fn egg_requires(text: &str) -> Vec<String> {
     rows
 }
 
-/// The packages of a Pipfile, as requirements.
-pub fn pipfile(text: &str) -> Option<Vec<String>> {
-    let table = text.parse::<Table>().ok()?;
-    let packages = table.get("packages")?.as_table()?;
-    let row = |(name, value): (&String, &Value)| {
-        let text = |value: &Value| value.as_str().filter(|text| *text != "*").unwrap_or_default().to_owned();
-        let version = match value {
-            Value::Table(inner) => inner.get("version").map(text).unwrap_or_default(),
-            other => text(other),
-        };
-        format!("{name}{version}")
-    };
-    Some(packages.iter().map(row).filter_map(|row| requirement(&row)).collect())
-}
-
-/// Whether a file of requirements pins every one of them, so that it is a lock
-/// of what is deployed; `None` where it has none.
-pub fn is_pinned(text: &str) -> Option<bool> {
-    let rows: Vec<&str> = requirement_rows(text).collect();
-    (!rows.is_empty()).then(|| rows.iter().all(|row| row.contains("==") && !row.contains("://")))
-}
-
-/// Whether a file of requirements can be installed from an index alone: no
-/// directories, repositories or other files.
-pub fn is_plain(text: &str) -> bool {
-    let option = |line: &str| line.starts_with('-') && !line.starts_with("--hash");
-    text.lines().map(str::trim).all(|line| !option(line) && !line.contains("://") && !line.starts_with('.'))
-}
-
-fn requirement_rows(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '-']))
-}
-
-/// The names in a file of requirements, normalised.
-pub fn requirement_names(rows: &[String]) -> BTreeSet<String> {
-    let name = |row: &String| {
-        let end = row.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c))).unwrap_or(row.len());
-        crate::helper::venv::name::normalise(&row[..end])
-    };
-    rows.iter()
-        .flat_map(|text| requirement_rows(text).map(str::to_owned).collect::<Vec<_>>())
-        .map(|row| name(&row))
-        .collect()
-}
-
 /// A text literal of Python without escapes at the beginning of `rest`.
 fn literal(rest: &str) -> Option<String> {
     let quote = rest.chars().next().filter(|c| *c == '"' || *c == '\'')?;
@@ -532,8 +465,8 @@ mod tests {
         assert!(!project.author.unwrap().contains(char::is_control));
         assert_eq!(project.homepage, None);
         assert_eq!(project.dependencies.unwrap(), ["good>=1"]);
-        assert_eq!(lines("a\r\n\tb\u{1b}c"), "a\n\tbc");
-        assert_eq!(pipfile("[packages]\n\"-r /etc/shadow\" = '*'\nflask = '*'\n").unwrap(), ["flask"]);
+        assert_eq!(crate::foreign::lines("a\r\n\tb\u{1b}c"), "a\n\tbc");
+        assert_eq!(requirements::pipfile("[packages]\n\"-r /etc/shadow\" = '*'\nflask = '*'\n").unwrap(), ["flask"]);
     }
 
     #[test]
@@ -600,20 +533,6 @@ mod tests {
         assert_eq!(version_in("import x\n__version__ = '1.2'\n").as_deref(), Some("1.2"));
         assert_eq!(version_in("__version__: str = \"3\"\n").as_deref(), Some("3"));
         assert_eq!(version_in("__version__ = get()\n"), None);
-    }
-
-    #[test]
-    fn requirements_are_pins_or_wishes() {
-        assert_eq!(is_pinned("flask==3.0 \\\n    --hash=sha256:aa\n# x\nclick==8\n"), Some(true));
-        assert_eq!(is_pinned("flask>=3\n"), Some(false));
-        assert_eq!(is_pinned("# nothing\n"), None);
-        assert!(!is_plain("-e .\n") && !is_plain("git+https://x/y\n") && is_plain("a==1 --hash=sha256:x\n"));
-        assert_eq!(
-            requirement_names(&["Foo_Bar[x]>=1\n-r y\nb".to_owned()]),
-            BTreeSet::from(["b".into(), "foo-bar".into()])
-        );
-        let rows = pipfile("[packages]\nflask = '*'\ngunicorn = {version = '==20.1'}\n").unwrap();
-        assert_eq!(rows, ["flask", "gunicorn==20.1"]);
     }
 
     #[test]

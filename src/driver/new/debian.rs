@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::inspect::forge::Repository;
 use super::super::inspect::licence::{self, Licence};
+use super::super::inspect::requirements::requirement_names;
 use super::super::inspect::service::{Kind, Service};
-use super::super::inspect::{Project, native, requirement_names};
+use super::super::inspect::{Project, native};
 use super::services;
 
 /// A file that is to be written, below the project's directory.

@@ -18,7 +18,7 @@ use crate::plan::Process;
 use super::context::Context;
 use super::git::{self, snapshot::Place};
 use super::inspect::forge::{self, Repository};
-use super::inspect::{self, Project, generated, native, service};
+use super::inspect::{self, Project, generated, native, requirements, service};
 use super::source;
 use super::target::SUITES;
 use debian::{Facts, File, Requirements, Zope};
@@ -144,7 +144,7 @@ impl Root<'_> {
             }
         }
         let text = found.into_iter().min().map(|(_, _, name)| self.text(&name)).transpose()?;
-        Ok(text.map(|text| inspect::lines(&text)))
+        Ok(text.map(|text| crate::foreign::lines(&text)))
     }
 
     /// Where the project has a manual page of its own for each of its programs.
@@ -216,13 +216,13 @@ impl Root<'_> {
         let at_top = file.as_deref() == Some("requirements.txt");
         if let Some(file) = &file {
             let text = self.text(file)?;
-            let plain = inspect::is_plain(&text);
+            let plain = requirements::is_plain(&text);
             // With pins it is what is deployed, unless it lacks what the project asks for, or has
             // developers' tools; else the project's own metadata says more, where it has any.
-            let names = inspect::requirement_names(std::slice::from_ref(&text));
-            let declared = inspect::requirement_names(project.dependencies.as_deref().unwrap_or_default());
+            let names = requirements::requirement_names(std::slice::from_ref(&text));
+            let declared = requirements::requirement_names(project.dependencies.as_deref().unwrap_or_default());
             let deployed = declared.is_subset(&names) && !DEVELOPERS.iter().any(|tool| names.contains(*tool));
-            let pinned = inspect::is_pinned(&text) == Some(true) && plain && deployed;
+            let pinned = requirements::is_pinned(&text) == Some(true) && plain && deployed;
             if !installable || pinned || (project.dependencies.is_none() && plain) {
                 return Ok(Requirements::File(file.clone()));
             }
@@ -230,7 +230,7 @@ impl Root<'_> {
         if installable {
             return Ok(if at_top { Requirements::ProjectNotFile } else { Requirements::Project });
         }
-        if let Some(rows) = inspect::pipfile(&self.text("Pipfile")?) {
+        if let Some(rows) = requirements::pipfile(&self.text("Pipfile")?) {
             return Ok(Requirements::Listed(rows));
         }
         Ok(project.dependencies.clone().map_or(Requirements::Project, Requirements::Listed))
@@ -368,7 +368,7 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         true => BTreeSet::new(),
         false => modules.iter().flat_map(|(_, text)| service::variables(text)).collect(),
     };
-    let maintainer = inspect::line(&maintainer(context, &project)?);
+    let maintainer = crate::foreign::line(&maintainer(context, &project)?);
     Ok(Facts {
         version: package_version(&root, &project, &package, &pyproject)?,
         maintainer,
@@ -454,9 +454,9 @@ impl Root<'_> {
 
     /// Zope or Grok, where the project asks for it: then its data is on a ZEO server.
     fn zope(&self, project: &Project, requirements: &Requirements, sources: &[String]) -> Result<Option<Zope>> {
-        let mut names = inspect::requirement_names(project.dependencies.as_deref().unwrap_or_default());
+        let mut names = requirements::requirement_names(project.dependencies.as_deref().unwrap_or_default());
         if let Requirements::File(file) = requirements {
-            names.extend(inspect::requirement_names(&[self.text(file)?]));
+            names.extend(requirements::requirement_names(&[self.text(file)?]));
         }
         let framework = ["grok", "zope"].into_iter().find(|name| names.contains(*name));
         let Some(framework) = framework else { return Ok(None) };
@@ -486,7 +486,7 @@ impl Root<'_> {
         let mut names = BTreeSet::new();
         if zope.is_some() {
             // What speaks with the ZEO server, and with browsers.
-            let declared = inspect::requirement_names(project.dependencies.as_deref().unwrap_or_default());
+            let declared = requirements::requirement_names(project.dependencies.as_deref().unwrap_or_default());
             let needed = ["waitress", "zeo"].into_iter().filter(|name| !declared.contains(*name));
             names.extend(needed.map(str::to_owned));
         }
@@ -499,7 +499,7 @@ impl Root<'_> {
         };
         // Whoever says which setuptools he wants gets it.
         let bounded = project.dependencies.iter().flatten().any(|row| {
-            inspect::requirement_names(std::slice::from_ref(row)).contains("setuptools")
+            requirements::requirement_names(std::slice::from_ref(row)).contains("setuptools")
                 && row.contains(['<', '>', '=', '~'])
         });
         if texts.any(|text| text.lines().any(imports)) && !bounded {
