@@ -138,6 +138,12 @@ impl Beneath {
         &self.path
     }
 
+    /// The path of a name in it, to be written: whatever becomes of the directory's own
+    /// names meanwhile, it stays this directory. Valid in this process, as long as this value is.
+    pub fn entry(&self, name: &str) -> PathBuf {
+        descriptor(&self.root).join(name)
+    }
+
     /// A directory below it, reached over no link; `None` where there is none.
     pub fn below(&self, below: &Path) -> Result<Option<Self>> {
         let root = self.at(below, OFlag::O_DIRECTORY | OFlag::O_RDONLY, ResolveFlag::RESOLVE_NO_SYMLINKS)?;

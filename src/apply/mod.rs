@@ -151,8 +151,7 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
     let result = (|| {
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+        let mut file = fresh(&temporary, mode)?;
         file.write_all(contents)?;
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
         drop(file);
@@ -162,6 +161,17 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<()> {
         // The temporary file is worthless now; the first error is the one to report.
         let _ = std::fs::remove_file(&temporary);
         Error::io("write", path, &error)
+    })
+}
+
+/// A new file, never what lies or leads there already.
+pub(crate) fn fresh(path: &Path, mode: u32) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    options.open(path).or_else(|error| match error.kind() {
+        // A killed run's, or a link that somebody has put there: removed, not followed.
+        ErrorKind::AlreadyExists => std::fs::remove_file(path).and_then(|()| options.open(path)),
+        _ => Err(error),
     })
 }
 
@@ -205,13 +215,7 @@ fn fill(tree: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<()> {
             directory(parent)?;
             made = Some(parent.to_path_buf());
         }
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true).mode(0o644);
-        let opened = options.open(&path).or_else(|error| match error.kind() {
-            ErrorKind::AlreadyExists => std::fs::remove_file(&path).and_then(|()| options.open(&path)),
-            _ => Err(error),
-        });
-        let written = opened.and_then(|mut file| {
+        let written = fresh(&path, 0o644).and_then(|mut file| {
             file.write_all(contents)?;
             file.set_permissions(std::fs::Permissions::from_mode(0o644))
         });
@@ -266,7 +270,13 @@ pub fn touch(path: &Path) -> Result<()> {
 /// Whether files can be made in a directory, found out by making one.
 pub fn is_writable(directory: &Path) -> bool {
     let probe = directory.join(format!(".probe.{}", std::process::id()));
-    std::fs::File::create(&probe).is_ok() && std::fs::remove_file(&probe).is_ok()
+    fresh(&probe, 0o600).is_ok() && std::fs::remove_file(&probe).is_ok()
+}
+
+/// Make one directory, which must not be there; what is there in its place goes first.
+pub fn fresh_directory(path: &Path) -> Result<()> {
+    remove(path)?;
+    std::fs::create_dir(path).map_err(|error| Error::io("create directory", path, &error))
 }
 
 /// Move a file or tree within one file system.

@@ -61,7 +61,7 @@ pub fn pack(tree: &Path, file: &Path) -> Result<()> {
 
 fn pack_into(tree: &Path, file: &Path) -> Result<()> {
     let failed = |error: std::io::Error| Error::io("write", file, &error);
-    let mut out = std::fs::File::create(file).map_err(failed)?;
+    let mut out = super::fresh(file, 0o666).map_err(failed)?;
     out.write_all(&[b'0'; HEADER]).map_err(failed)?;
     let mut builder =
         tar::Builder::new(Hashing { inner: BufWriter::with_capacity(1 << 18, out), hasher: Sha256::new() });

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::hex::hex;
-use crate::input::{self, Kind};
+use crate::input::{self, Beneath, Kind};
 use crate::plan::Process;
 
 use super::backend::{self, Backend};
@@ -26,6 +26,7 @@ use super::git::Wanted;
 use super::hold::{Held, Workroom};
 use super::kept::{Filling, Kept};
 use super::process::{self, Ended, Terms};
+use super::results::Place;
 use super::session::take::Take;
 use super::session::{self, Bind, Session, Step, Upper};
 use super::shell_session::memory;
@@ -105,6 +106,11 @@ impl Request {
             unwanted: None,
             trust: false,
         }
+    }
+
+    /// The name of a directory beside the one of the results.
+    fn beside(&self, suffix: &str) -> String {
+        format!("{}.{suffix}", self.architecture)
     }
 }
 
@@ -198,6 +204,8 @@ impl Manifest {
     }
 }
 
+/// Name of the description of a build among the results.
+const MANIFEST: &str = "manifest.json";
 /// Name of the log among the results.
 pub const LOG: &str = "build.log";
 
@@ -249,7 +257,6 @@ pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<
     if lacking {
         context.say("the source has no wheelhouse: collecting the wheels that it needs, as --vendor does");
     }
-    let place = place(context, request, &tree);
     if request.vendor || lacking {
         let wanted = vendor::Request {
             suites: vec![request.suite],
@@ -258,20 +265,19 @@ pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<
             ..vendor::Request::default()
         };
         let vendored = tree.vendor(context, &wanted);
-        vendored.map_err(|error| unbuilt(context, request, &tree, &place, began, error))?;
+        vendored.map_err(|error| unbuilt(context, request, &tree, began, error))?;
     }
     let kind = match &request.kind {
         Some(kind) => kind.clone(),
         None if tree.has_source()? => "full".to_owned(),
         None => "binary".to_owned(),
     };
-    let failed = beside(&place, request, "failed");
-    let environments = Environments::new(context)?.logging_to(failed);
+    let environments = Environments::new(context)?.logging_to(home(context, request, &tree)?, request.beside("failed"));
     let base = match request.backend {
         Backend::Host => None,
         _ => {
             let base = environments.dependencies(request.suite.name, &request.architecture, &tree.control, &kind);
-            Some(base.map_err(|error| unbuilt(context, request, &tree, &place, began, error))?)
+            Some(base.map_err(|error| unbuilt(context, request, &tree, began, error))?)
         }
     };
     if request.backend != Backend::Host {
@@ -290,27 +296,32 @@ fn place(context: &Context<'_>, request: &Request, tree: &Tree) -> PathBuf {
     below.iter().fold(context.path(&request.output), |path, name| path.join(name))
 }
 
-/// A directory beside the one of the results.
-fn beside(place: &Path, request: &Request, suffix: &str) -> PathBuf {
-    place.with_file_name(format!("{}.{suffix}", request.architecture))
+/// The directory that results of this version are in, opened.
+fn home(context: &Context<'_>, request: &Request, tree: &Tree) -> Result<Place> {
+    let below = [request.suite.name, tree.changelog.source.as_str(), tree.changelog.file_version()];
+    Place::make(&context.path(&request.output), &below)
 }
 
 /// What could not even be begun leaves a manifest and a log as well: the log of
 /// what has failed, where there is one, else what is said here. Returns the fault.
-fn unbuilt(context: &Context<'_>, request: &Request, tree: &Tree, place: &Path, began: Instant, error: Error) -> Error {
+fn unbuilt(context: &Context<'_>, request: &Request, tree: &Tree, began: Instant, error: Error) -> Error {
     let seconds = began.elapsed().as_secs_f64();
     let said: Vec<String> = error.diagnostics().iter().map(ToString::to_string).collect();
     let result = said.first().cloned().unwrap_or_default();
     let manifest = Manifest { result, ..Manifest::of(request, tree, [("prepare", seconds)].into()) };
-    let failed = beside(place, request, "failed");
+    let (home, name) = (home(context, request, tree), request.beside("failed"));
     let keep = || -> Result<()> {
+        let home = home?;
         // A log without a manifest is of what has just failed, others are of an earlier build.
-        let (log, note) = (failed.join(LOG), failed.join("manifest.json"));
-        if input::kind(&log)?.is_none() || input::kind(&note)?.is_some() {
-            apply::remove(&failed)?;
-            apply::write(&log, format!("{}\n", said.join("\n")).as_bytes(), 0o644)?;
-        }
-        apply::write(&note, json(&manifest)?.as_bytes(), 0o644)
+        let failed = match home.there(&name)? {
+            Some(there) if there.file(LOG.as_ref())?.is_some() && there.file(MANIFEST.as_ref())?.is_none() => there,
+            _ => {
+                let failed = home.fresh(&name)?;
+                apply::write(&failed.entry(LOG), format!("{}\n", said.join("\n")).as_bytes(), 0o644)?;
+                failed
+            }
+        };
+        apply::write(&failed.entry(MANIFEST), json(&manifest)?.as_bytes(), 0o644)
     };
     if let Err(other) = keep() {
         other.diagnostics().iter().for_each(|one| context.warn(one.clone()));
@@ -351,17 +362,19 @@ struct Build<'a> {
 impl Build<'_> {
     fn run(mut self, environments: &Environments<'_>, prepared: f64) -> Result<Built> {
         let began = Instant::now();
-        let part = self.beside("part");
-        apply::remove(&part)?;
-        apply::directory(&part)?;
+        let home = home(self.context, self.request, self.tree)?;
+        let (name, partial) = (self.request.architecture.as_str(), self.request.beside("part"));
+        let part = home.fresh(&partial)?;
+        let taken = self.work.join("results");
+        apply::fresh_directory(&taken)?;
         let (step, environment) = self.step()?;
         if let (Some(kept), Some(base)) = (&mut self.kept, self.base) {
             let Self { context, request, tree, ref work, .. } = self;
             kept.fill(&Filling { context, environments, base, tree, request, work, variables: &environment })?;
         }
         let command = step.command.clone();
-        let process = self.process(&part, environments, step)?;
-        let log = part.join(LOG);
+        let process = self.process(&taken, environments, step)?;
+        let log = part.entry(LOG);
         let again = if self.request.variation == Variation::Other { " again" } else { "" };
         let (source, version) = (&self.tree.changelog.source, &self.tree.changelog.version);
         let task = self.context.begin(format!("building {source} {version}{again}"));
@@ -369,8 +382,14 @@ impl Build<'_> {
         let terms = Terms { limit, unwanted, patient: unwanted.is_some() };
         let ended = process::contained_on(&process, &log, terms, &mut |line| task.line(line))?;
         drop(task);
-        let changes = self.changes(&part)?;
-        let outputs = if ended.success() { outputs(&part)? } else { Vec::new() };
+        let changes = self.changes(&taken)?;
+        let outputs = if ended.success() { outputs(&taken)? } else { Vec::new() };
+        let found = Beneath::open(&taken)?;
+        for one in input::names(&taken)? {
+            if let Some(file) = found.file(one.as_ref())? {
+                apply::link(&file, &part.entry(&one.to_string_lossy()), u64::MAX)?;
+            }
+        }
         let seconds = [("prepare", prepared), ("build", began.elapsed().as_secs_f64())].into();
         let manifest = Manifest {
             result: if ended.success() { "built".to_owned() } else { ended.to_string() },
@@ -385,15 +404,10 @@ impl Build<'_> {
             Some(changes) => Ok(changes),
             None => Err(self.failure(&log, &ended)?),
         };
-        apply::write(&part.join("manifest.json"), json(&manifest)?.as_bytes(), 0o644)?;
-        let directory = if checked.is_ok() { self.place.clone() } else { self.beside("failed") };
-        apply::remove(&directory)?;
-        apply::rename(&part, &directory)?;
-        Ok(Built { changes: checked?, directory, manifest })
-    }
-
-    fn beside(&self, suffix: &str) -> PathBuf {
-        beside(&self.place, self.request, suffix)
+        apply::write(&part.entry(MANIFEST), json(&manifest)?.as_bytes(), 0o644)?;
+        let name = if checked.is_ok() { name.to_owned() } else { self.request.beside("failed") };
+        home.finish(&part, &partial, &name)?;
+        Ok(Built { changes: checked?, directory: home.path(&name), manifest })
     }
 
     /// The build itself: what is run, and its variables.
@@ -479,7 +493,7 @@ impl Build<'_> {
 
     fn failure(&self, log: &Path, ended: &Ended) -> Result<Error> {
         let words = last_words(&input::bytes(log)?.unwrap_or_default());
-        let kept = self.beside("failed").join(LOG);
+        let kept = self.place.with_file_name(self.request.beside("failed")).join(LOG);
         let what = format!("{} could not be built ({ended}): {words}", self.tree.changelog.source);
         Ok(Diagnostic::error(what).hint(format!("the whole log is {}", kept.display())).into())
     }

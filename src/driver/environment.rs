@@ -23,10 +23,12 @@ use crate::hex::hex;
 use crate::input::{self, Kind};
 use crate::plan::{Action, Process};
 
+use super::build::LOG;
 use super::context::Context;
 use super::fetch::json;
 use super::hold::{Held, Workroom};
 use super::process;
+use super::results::Place;
 use super::session::{self, Bench, Bind, Session, Step, Upper};
 use super::target;
 
@@ -99,19 +101,19 @@ pub struct Environments<'a> {
     context: &'a Context<'a>,
     root: PathBuf,
     /// Where the log of what fails is kept.
-    logs: PathBuf,
+    logs: Option<(Place, String)>,
 }
 
 impl<'a> Environments<'a> {
     /// Those of the context's cache.
     pub fn new(context: &'a Context<'a>) -> Result<Self> {
         let root = context.cache()?.join("environments");
-        Ok(Self { context, logs: root.join("failed"), root })
+        Ok(Self { context, logs: None, root })
     }
 
     /// The same, with the log of what fails in this directory.
-    pub fn logging_to(mut self, logs: PathBuf) -> Self {
-        self.logs = logs;
+    pub fn logging_to(mut self, home: Place, name: String) -> Self {
+        self.logs = Some((home, name));
         self
     }
 
@@ -498,9 +500,11 @@ impl<'a> Environments<'a> {
             return Ok(());
         }
         let words = input::bytes(log)?.unwrap_or_default();
-        let kept = self.logs.join(super::build::LOG);
-        apply::remove(&self.logs)?;
-        apply::write(&kept, &words, 0o644)?;
+        let (logs, kept) = match &self.logs {
+            Some((home, name)) => (home.fresh(name)?.entry(LOG), home.path(name).join(LOG)),
+            None => (self.root.join("failed").join(LOG), self.root.join("failed").join(LOG)),
+        };
+        apply::write(&logs, &words, 0o644)?;
         Err(Diagnostic::error(format!("{what} failed ({ended}): {}", super::context::last_words(&words)))
             .hint(format!("the whole log is {}; is the mirror reachable?", kept.display()))
             .into())

@@ -24,6 +24,7 @@ pub mod lock;
 pub mod new;
 pub mod process;
 pub mod report;
+pub mod results;
 pub mod screen;
 pub mod session;
 pub mod shell;

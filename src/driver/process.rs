@@ -79,13 +79,21 @@ pub fn bound(process: Process) -> Process {
     };
     // An ordinary user has one within a user namespace; root of a container may have none.
     let namespace = NAMESPACE.get_or_init(|| [&OF_ROOT[..], &OF_A_USER[..]].into_iter().find(|words| possible(words)));
-    let words = DYING.iter().chain(namespace.unwrap_or_default()).skip(1).map(OsString::from);
+    // Root's may own and read every file, and nothing else: make no device, mount nothing.
+    static POWERS: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    let is_powerful = *POWERS.get_or_init(|| nix::unistd::geteuid().is_root() && possible(&OF_FILES));
+    let words = DYING.iter().chain(namespace.unwrap_or_default()).skip(1);
+    let words = words.chain(if is_powerful { &OF_FILES[..] } else { &[] }).map(OsString::from);
     let arguments = words.chain([process.program]).chain(process.arguments).collect();
     Process { program: DYING[0].into(), arguments, ..process }
 }
 
 /// Words to put before a program that dies with the one that has started it.
 const DYING: [&str; 5] = ["setsid", "setpriv", "--no-new-privs", "--pdeathsig", "KILL"];
+
+/// Words that leave a program of root's the capabilities that files need.
+const OF_FILES: [&str; 3] =
+    ["setpriv", "--inh-caps=-all", "--bounding-set=-all,+chown,+dac_override,+dac_read_search,+fowner,+fsetid,+kill"];
 
 /// Words that give a program a process namespace.
 const OF_ROOT: [&str; 4] = ["unshare", "--pid", "--fork", "--kill-child=KILL"];

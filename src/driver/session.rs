@@ -241,3 +241,12 @@ fn refuse(fault: &str) -> i32 {
 fn warn(text: &str) {
     eprintln!("session: warning: {}", crate::foreign::printable_line(text));
 }
+
+/// Keys of whoever runs the driver are not for whoever has inherited the ring (keyrings(7)).
+fn own_keys() -> Outcome<()> {
+    let Err(error) = keyutils::Keyring::join_anonymous_session() else { return Ok(()) };
+    // Where the kernel has no keys, or a container's filter keeps everybody from them,
+    // there is nothing to lose.
+    let none = [nix::errno::Errno::ENOSYS, nix::errno::Errno::EPERM].map(|errno| errno as i32);
+    if none.contains(&error.0) { Ok(()) } else { Err(format!("keyring: {error}")) }
+}

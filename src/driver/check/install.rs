@@ -89,7 +89,7 @@ impl Checker<'_> {
         let mut names = Vec::new();
         let mut clauses = std::collections::BTreeSet::new();
         for file in packages {
-            let words = ["-f".into(), self.directory.join(file).into_os_string()];
+            let words = ["-f".into(), self.copies.join(file).into_os_string()];
             let text = self.context.output("dpkg-deb", Process::new::<std::ffi::OsString>("dpkg-deb", words))?;
             let (paragraphs, _) = paragraph::parse(&String::from_utf8_lossy(&text), Path::new(file));
             let Some(control) = paragraphs.first() else { continue };

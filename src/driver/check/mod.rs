@@ -25,6 +25,7 @@ use super::environment::{Base, Environments, PROCESSES};
 use super::fetch::json;
 use super::hold::Workroom;
 use super::process;
+use super::results::Place;
 use super::session::take::{self, Take};
 use super::session::{self, Bind, Boot, Session, Step, Upper};
 use super::shell_session::memory;
@@ -151,13 +152,22 @@ pub fn check<'a>(context: &'a Context<'a>, request: &'a Request, again: Option<A
     session::hand_over(&copies)?;
     let environments = Environments::new(context)?;
     let again = Mutex::new(again);
-    let checker = Checker { context, request, environments, directory, copies, files, again, work: work.path() };
+    let checker = Checker {
+        context,
+        request,
+        environments,
+        place: Place::of(&directory)?,
+        copies,
+        files,
+        again,
+        work: work.path(),
+    };
     let verdicts = std::thread::scope(|scope| {
         let started: Vec<_> = request.checks.iter().map(|check| scope.spawn(|| checker.verdict(*check))).collect();
         let panicked = |_| Err(Error::failed("a check panicked"));
         started.into_iter().map(|one| one.join().unwrap_or_else(panicked)).collect::<Result<Vec<_>>>()
     })?;
-    apply::write(&checker.directory.join("checks.json"), json(&verdicts)?.as_bytes(), 0o644)?;
+    checker.place.write("checks.json", json(&verdicts)?.as_bytes())?;
     Ok(verdicts)
 }
 
@@ -178,7 +188,8 @@ struct Checker<'a> {
     context: &'a Context<'a>,
     request: &'a Request,
     environments: Environments<'a>,
-    directory: PathBuf,
+    /// The directory of the results, for what is written there.
+    place: Place,
     /// What the .changes file describes, for sessions to look at.
     copies: PathBuf,
     files: Vec<String>,
@@ -199,8 +210,9 @@ impl Checker<'_> {
     fn verdict(&self, check: Check) -> Result<Verdict> {
         let began = Instant::now();
         let log = format!("check-{}.log", check.name());
-        let path = self.directory.join(&log);
-        apply::remove(&path)?;
+        // The results' own directory may be somebody else's: the log goes there when it is whole.
+        let path = self.work.join(&log);
+        self.place.remove(&log)?;
         let task = self.context.begin(format!("checking: {}", check.name()));
         let Found(result, found) = match check {
             Check::Lintian => self.lintian(&path, &task),
@@ -209,6 +221,9 @@ impl Checker<'_> {
             Check::Piuparts => self.piuparts(&path, &task),
             Check::Autopkgtest => self.autopkgtest(&path, &task),
         }?;
+        if let Some(bytes) = input::bytes(&path)? {
+            self.place.write(&log, &bytes)?;
+        }
         Ok(Verdict { check: check.name(), result, found, seconds: began.elapsed().as_secs_f64(), log })
     }
 

@@ -14,7 +14,10 @@ use crate::plan::{Action, Process};
 use super::super::build::{self, Built, Variation};
 use super::super::context::Context;
 use super::super::hold::Workroom;
-use super::{Check, Checker, Found, Request, Verdict, check};
+use super::super::process;
+use super::super::session::{Bench, Bind, Upper};
+use super::super::shell_session::memory;
+use super::{Check, Checker, Found, LIMIT, Request, Verdict, check};
 
 /// The second build of a source, under way beside the first.
 pub type Again<'scope> = ScopedJoinHandle<'scope, Result<Built>>;
@@ -80,7 +83,7 @@ impl Checker<'_> {
         for name in self.packages() {
             let again = built.directory.join(name);
             let same =
-                input::kind(&again)?.is_some() && input::digest(&again)? == input::digest(&self.directory.join(name))?;
+                input::kind(&again)?.is_some() && input::digest(&again)? == input::digest(&self.copies.join(name))?;
             if !same {
                 self.compare(name, &again, log)?;
                 differing.push(name);
@@ -94,18 +97,37 @@ impl Checker<'_> {
 
     /// What differs, in the log: by diffoscope where it is, else by sha256.
     fn compare(&self, name: &str, again: &Path, log: &Path) -> Result<()> {
-        let first = self.directory.join(name);
-        let words = [first.as_os_str(), again.as_os_str()].map(std::ffi::OsStr::to_owned);
-        let text = match self.context.attempt(Process::new::<std::ffi::OsString>("diffoscope", words)) {
-            Ok(output) => output.stdout,
-            Err(_) => {
-                let sum =
-                    |path: &Path| input::digest(path).map(|digest| hex(&digest)).unwrap_or_else(|_| "none".to_owned());
-                format!("{name}: sha256 {} and {}; install diffoscope to see what differs\n", sum(&first), sum(again))
-                    .into()
-            }
+        let first = self.copies.join(name);
+        if self.context.needs("diffoscope").is_err() {
+            let sum =
+                |path: &Path| input::digest(path).map(|digest| hex(&digest)).unwrap_or_else(|_| "none".to_owned());
+            let text =
+                format!("{name}: sha256 {} and {}; install diffoscope to see what differs\n", sum(&first), sum(again));
+            return apply::action(&Action::Append { path: log.to_owned(), contents: text.into() });
+        }
+        // It takes packages apart with dozens of tools: with ids of its own, as a build.
+        let show = |from: &Path, place: &str| Bind {
+            from: from.to_owned(),
+            to: Path::new("/mnt").join(place).join(name),
+            writable: false,
         };
-        apply::action(&Action::Append { path: log.to_owned(), contents: text })
+        let words = [PathBuf::from("diffoscope"), show(&first, "first").to, show(again, "again").to];
+        let bench = Bench {
+            contained: true,
+            network: false,
+            upper: Upper::Memory(memory()?),
+            directories: ["first", "again"]
+                .map(|name| (name.to_owned(), 0o755))
+                .into_iter()
+                .chain([("tmp".to_owned(), 0o1777)])
+                .collect(),
+            binds: vec![show(&first, "first"), show(again, "again")],
+            command: words.to_vec(),
+            environment: self.context.for_bench(false),
+            take: None,
+        };
+        let terms = process::Terms { limit: Some(LIMIT), ..process::Terms::default() };
+        process::contained_on(&bench.process()?, log, terms, &mut |_| {}).map(|_| ())
     }
 
     /// The source package of the .changes, unpacked.
@@ -113,10 +135,10 @@ impl Checker<'_> {
         let Some(dsc) = self.files.iter().find(|name| name.ends_with(".dsc")) else { return Ok(None) };
         let path = self.work.join("source/unpacked");
         apply::directory(&self.work.join("source"))?;
-        let words = ["-x".into(), "--no-check".into(), self.directory.join(dsc).into_os_string(), path.clone().into()];
+        let words = ["-x".into(), "--no-check".into(), self.copies.join(dsc).into_os_string(), path.clone().into()];
         self.context.output("dpkg-source", Process::new::<std::ffi::OsString>("dpkg-source", words))?;
         for name in self.files.iter().filter(|name| name.contains(".orig")) {
-            let bytes = input::bytes(&self.directory.join(name))?.unwrap_or_default();
+            let bytes = input::bytes(&self.copies.join(name))?.unwrap_or_default();
             apply::write(&self.work.join("source").join(name), &bytes, 0o644)?;
         }
         Ok(Some(path))

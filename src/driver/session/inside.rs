@@ -36,15 +36,7 @@ pub(super) fn main(job: &Job) -> Outcome<i32> {
         up.ok().filter(|status| status.success()).ok_or("'ip link set lo up' failed: is iproute2 installed?")?;
     }
     keep_powers_here()?;
-    // Keys of whoever runs the driver are not for whoever has inherited the ring (keyrings(7)).
-    if let Err(error) = keyutils::Keyring::join_anonymous_session() {
-        // Where the kernel has no keys, or a container's filter keeps everybody from them,
-        // there is nothing to lose.
-        let none = [nix::errno::Errno::ENOSYS, nix::errno::Errno::EPERM].map(|errno| errno as i32);
-        if !none.contains(&error.0) {
-            return Err(format!("keyring: {error}"));
-        }
-    }
+    super::own_keys()?;
     // A program that crashes is not described to one of the host's: 1 byte is none (core(5)).
     setrlimit(Resource::RLIMIT_CORE, 1, 1).map_err(|errno| format!("setrlimit: {errno}"))?;
     match job {

@@ -29,6 +29,8 @@ const LINUX32: i32 = 8;
 /// What it does; its exit status.
 pub(super) fn main(job: &Job) -> Outcome<i32> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    // What boots is not started by the third self.
+    super::own_keys()?;
     match job {
         Job::System(session) => {
             if !session.interactive {
