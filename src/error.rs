@@ -102,6 +102,8 @@ pub enum Error {
     Usage(Diagnostic),
     /// Something failed: exit status 1. Every fault found is in the list.
     Failed(Vec<Diagnostic>),
+    /// Nothing failed, but something could not be tried: exit status 3.
+    Untested(Vec<Diagnostic>),
     /// Another process has the lock: exit status 75 (`EX_TEMPFAIL` of sysexits(3)).
     Locked(Diagnostic),
 }
@@ -151,15 +153,16 @@ impl Error {
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
             Self::Usage(one) | Self::Locked(one) => std::slice::from_ref(one),
-            Self::Failed(all) => all,
+            Self::Failed(all) | Self::Untested(all) => all,
         }
     }
 
-    /// Exit status: 2 for a wrong command line, 75 for a lock, else 1.
+    /// Exit status: 2 for a wrong command line, 3 for what could not be tried, 75 for a lock, else 1.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
             Self::Failed(_) => 1,
+            Self::Untested(_) => 3,
             Self::Locked(_) => 75,
         }
     }

@@ -366,7 +366,7 @@ impl Build<'_> {
         let (name, partial) = (self.request.architecture.as_str(), self.request.beside("part"));
         let part = home.fresh(&partial)?;
         let taken = self.work.join("results");
-        apply::fresh_directory(&taken)?;
+        apply::directory(&taken)?;
         let (step, environment) = self.step()?;
         if let (Some(kept), Some(base)) = (&mut self.kept, self.base) {
             let Self { context, request, tree, ref work, .. } = self;

@@ -100,7 +100,7 @@ pub struct Build {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub time_limit: Option<Duration>,
     /// Most megabytes that the build may write (default: three quarters of the free memory)
-    #[arg(long, value_name = "MB")]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub room: Option<u64>,
 }
 

@@ -38,7 +38,7 @@ const TOOLS: &str = include_str!("../../share/driver/tools.sh");
 const UV: &str = "uv";
 const PACK: &str = include_str!("../../share/driver/pack.sh");
 const DEPENDENCIES: &str = include_str!("../../share/driver/dependencies.sh");
-/// Most processes that an unprivileged user of a session may have.
+/// Most processes that a user of a session may have, root of it, too.
 pub const PROCESSES: u64 = 4096;
 
 pub use collection::Row;
@@ -453,7 +453,7 @@ impl<'a> Environments<'a> {
     ) -> Result<Base> {
         let parent = base.names.last().unwrap_or(&base.generation).clone();
         let lines = [parent.as_str(), &step.command[2]].into_iter().chain(inputs.iter().map(String::as_str));
-        let name = digest(lines)[..12].to_owned();
+        let name = digest(lines)[..32].to_owned();
         let place = self.root.join("layers").join(&name);
         base.held.push(Held::shared(&self.locks().join(&name))?);
         if input::kind(&place)?.is_none() {
@@ -500,11 +500,17 @@ impl<'a> Environments<'a> {
             return Ok(());
         }
         let words = input::bytes(log)?.unwrap_or_default();
-        let (logs, kept) = match &self.logs {
-            Some((home, name)) => (home.fresh(name)?.entry(LOG), home.path(name).join(LOG)),
-            None => (self.root.join("failed").join(LOG), self.root.join("failed").join(LOG)),
+        let kept = match &self.logs {
+            Some((home, name)) => {
+                apply::write(&home.fresh(name)?.entry(LOG), &words, 0o644)?;
+                home.path(name).join(LOG)
+            }
+            None => {
+                let kept = self.root.join("failed").join(LOG);
+                apply::write(&kept, &words, 0o644)?;
+                kept
+            }
         };
-        apply::write(&logs, &words, 0o644)?;
         Err(Diagnostic::error(format!("{what} failed ({ended}): {}", super::context::last_words(&words)))
             .hint(format!("the whole log is {}; is the mirror reachable?", kept.display()))
             .into())

@@ -202,7 +202,7 @@ impl Kept {
         let earlier: Vec<String> = earlier.into_iter().map(|(key, _)| key).collect();
         let all: BTreeSet<&str> =
             [&new, &old, &codes, &earlier, &texts].into_iter().flatten().map(String::as_str).collect();
-        let next = digest(all)[..12].to_owned();
+        let next = digest(all)[..32].to_owned();
         let work = Workroom::new(&self.home.join("work"))?;
         let fresh = work.path().join("state");
         apply::directory(&fresh)?;

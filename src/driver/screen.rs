@@ -54,7 +54,7 @@ impl Screen {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}") {
             bar.set_style(style);
         }
-        bar.set_prefix(task.clone());
+        bar.set_prefix(crate::foreign::printable_line(&task).into_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(task, bar);
     }

@@ -257,7 +257,7 @@ fn judge(
     let all = shown.replace(['\r', '\n'], " ");
     match (&case.expect, seen.status) {
         (_, _) if seen.ended => {}
-        (_, status) if ![0, 1, 2].contains(&status) => outcome.wrong.push(format!("ended with {status}")),
+        (_, status) if ![0, 1, 2, 3].contains(&status) => outcome.wrong.push(format!("ended with {status}")),
         (Expect::Refused(_), 0) => outcome.wrong.push("was built".to_owned()),
         (Expect::Refused(words), _) if !all.contains(words.as_str()) => {
             outcome.wrong.push(format!("does not say '{words}'"))

@@ -325,11 +325,20 @@ pub fn table(verdicts: &[Verdict]) -> String {
     verdicts.iter().map(row).collect()
 }
 
-/// An error where a check has failed.
+/// An error where a check has failed, and another one where a check could not be made
+/// contained: what a package says of itself must not pass for success.
 pub fn judge(verdicts: &[Verdict]) -> Result<()> {
-    let failed: Vec<&Verdict> = verdicts.iter().filter(|verdict| verdict.result == Outcome::Failed).collect();
-    if failed.is_empty() {
+    let of = |result| verdicts.iter().filter(move |verdict| verdict.result == result).collect::<Vec<_>>();
+    let (failed, untested) = (of(Outcome::Failed), of(Outcome::Untestable));
+    if failed.is_empty() && untested.is_empty() {
         return Ok(());
+    }
+    if failed.is_empty() {
+        let fault = |verdict: &&Verdict| {
+            Diagnostic::warning(format!("the check {} was not made: {}", verdict.check, verdict.found))
+                .hint("if you trust the packages with this machine, add --privileged-check")
+        };
+        return Err(Error::Untested(untested.iter().map(fault).collect()));
     }
     let fault = |verdict: &&Verdict| {
         Diagnostic::error(format!("the check {} failed: {}", verdict.check, verdict.found))

@@ -133,6 +133,12 @@ impl Checker<'_> {
     /// The source package of the .changes, unpacked.
     pub(super) fn source(&self) -> Result<Option<PathBuf>> {
         let Some(dsc) = self.files.iter().find(|name| name.ends_with(".dsc")) else { return Ok(None) };
+        // Those that run nothing of the source (dpkg-source(1)).
+        let text = input::text(&self.copies.join(dsc))?.unwrap_or_default();
+        let format = text.lines().find_map(|line| line.strip_prefix("Format:")).unwrap_or_default().trim();
+        if !["1.0", "3.0 (native)", "3.0 (quilt)"].contains(&format) {
+            return Err(Error::failed(format!("{dsc} has the format '{format}', which is not unpacked here")));
+        }
         let path = self.work.join("source/unpacked");
         apply::directory(&self.work.join("source"))?;
         let words = ["-x".into(), "--no-check".into(), self.copies.join(dsc).into_os_string(), path.clone().into()];

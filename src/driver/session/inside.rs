@@ -20,6 +20,8 @@ use rustix::thread::{
 };
 
 use super::ids::Ids;
+use crate::driver::environment::PROCESSES;
+
 use super::{Bench, Job, Outcome, PATH, Session, Step, warn};
 
 /// What it does; its exit status.
@@ -39,6 +41,14 @@ pub(super) fn main(job: &Job) -> Outcome<i32> {
     super::own_keys()?;
     // A program that crashes is not described to one of the host's: 1 byte is none (core(5)).
     setrlimit(Resource::RLIMIT_CORE, 1, 1).map_err(|errno| format!("setrlimit: {errno}"))?;
+    // Root of a user namespace has no more than others (setrlimit(2)).
+    let most = match job {
+        Job::System(session) => session.processes,
+        Job::Host(_) => PROCESSES,
+    };
+    if contained {
+        setrlimit(Resource::RLIMIT_NPROC, most, most).map_err(|errno| format!("setrlimit: {errno}"))?;
+    }
     match job {
         Job::System(session) => session.run_inside(),
         Job::Host(bench) => bench.run_inside(),
@@ -91,9 +101,6 @@ impl Session {
             command.spawn()
         } else {
             use std::os::unix::process::CommandExt;
-            // The limit counts for unprivileged users only.
-            setrlimit(Resource::RLIMIT_NPROC, self.processes, self.processes)
-                .map_err(|errno| format!("setrlimit: {errno}"))?;
             command.uid(uid).gid(gid);
             confined(command)
         };
@@ -111,7 +118,7 @@ impl Bench {
             .map_err(|errno| format!("proc: {errno}"))?;
         if self.contained {
             // The machine's are for its users' programs to be found in, not for these.
-            for name in ["/tmp", "/var/tmp"] {
+            for name in ["/tmp", "/var/tmp", "/dev/shm"] {
                 mount(Some("/mnt/tmp"), name, None::<&str>, MsFlags::MS_BIND, None::<&str>)
                     .map_err(|errno| format!("{name}: {errno}"))?;
             }

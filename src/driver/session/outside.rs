@@ -9,7 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "it makes mount points and starts the one inside")]
 
 use std::io::Read;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -375,11 +375,22 @@ fn place(root: &Path, below: &Path, directory: bool, ids: Ids) -> Outcome<PathBu
 fn attach(from: &Path, to: &Path, writable: bool) -> Outcome<()> {
     mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>)
         .map_err(|errno| format!("showing {} at {}: {errno}", from.display(), to.display()))?;
-    if writable {
-        return Ok(());
+    // A device is wanted as one; in what is shown of files, a node of a source's is none.
+    let is_device = std::fs::metadata(from).is_ok_and(|facts| facts.file_type().is_char_device());
+    let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NOSUID;
+    flags.set(MsFlags::MS_NODEV, !is_device);
+    flags.set(MsFlags::MS_RDONLY, !writable);
+    // What is forbidden where it comes from stays so: in a user namespace it has to.
+    let there = rustix::fs::statvfs(to).map_err(|error| format!("{}: {error}", to.display()))?.f_flag;
+    for (has, flag) in [
+        (rustix::fs::StatVfsMountFlags::RDONLY, MsFlags::MS_RDONLY),
+        (rustix::fs::StatVfsMountFlags::NODEV, MsFlags::MS_NODEV),
+        (rustix::fs::StatVfsMountFlags::NOEXEC, MsFlags::MS_NOEXEC),
+    ] {
+        flags.set(flag, flags.contains(flag) || there.contains(has));
     }
-    mount(None::<&str>, to, None::<&str>, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY, None::<&str>)
-        .map_err(|errno| format!("making {} read-only: {errno}", to.display()))
+    mount(None::<&str>, to, None::<&str>, flags, None::<&str>)
+        .map_err(|errno| format!("the options of {}: {errno}", to.display()))
 }
 
 fn make_directory(path: &Path) -> Outcome<()> {
