@@ -190,8 +190,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return None;
     }
     let lower = word.to_lowercase();
+    let length = lower.chars().count();
     candidates
         .into_iter()
+        // The distance is at least that of the lengths, which is found at once.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= 1 + candidate.len() / 4)
         .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
         .min()

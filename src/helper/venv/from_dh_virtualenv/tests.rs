@@ -418,6 +418,12 @@ fn what_steers_a_terminal_is_written_out() {
 }
 
 #[test]
+fn a_value_of_two_lines_is_left_to_its_author() {
+    let venv = run("override_dh_virtualenv:\n\tdh_virtualenv --python \"\\\n=\"\n").venv;
+    assert!(venv.contains("# Python: \n# =\n"), "{venv}");
+}
+
+#[test]
 fn odd_input_never_panics() {
     for rules in [
         "",
