@@ -87,6 +87,7 @@ impl Settings {
 
 /// One field; commented out where a value is not known.
 fn words(text: &mut String, comment: &str, field: &str, values: &[Word], separator: &str) {
+    let values: Vec<&Word> = values.iter().filter(|word| !word.text.trim().is_empty()).collect();
     if values.is_empty() {
         return;
     }

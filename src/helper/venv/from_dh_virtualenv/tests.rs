@@ -421,6 +421,8 @@ fn what_steers_a_terminal_is_written_out() {
 fn a_value_of_two_lines_is_left_to_its_author() {
     let venv = run("override_dh_virtualenv:\n\tdh_virtualenv --python \"\\\n=\"\n").venv;
     assert!(venv.contains("# Python: \n# =\n"), "{venv}");
+    let venv = run("override_dh_virtualenv:\n\tdh_virtualenv --preinstall= --preinstall=\n").venv;
+    assert!(!venv.contains("Preinstall"), "{venv}");
 }
 
 #[test]
