@@ -31,9 +31,11 @@ bench: ## dh_venv and deb-build-app against their peers, in target/bench/
 	@tools/debs bookworm
 	@tools/as-root tools/bench-driver
 
-soak: ## tests too long for check: the demo, killed builds and scripts, the toolkit built twice, ZEO's seeders
+soak: ## tests too long for check: the demo, fuzzing, killed builds and scripts, the toolkit built twice, ZEO's seeders
 	@$(MAKE) demo
 	@tools/prepare check
+	@FUZZ_SEED=$${FUZZ_SEED-$$(date +%Y%m%d)} FUZZ_RUNS=$${FUZZ_RUNS-300} FUZZ_SECONDS=$${FUZZ_SECONDS-120} \
+	    cargo test --locked --release --test fuzz -- --nocapture --test-threads=2
 	@tools/debs $(suite)
 	@tools/as-root env CARGO_HOME=$(target)/cargo-home BUILD_TOOLKIT_DIRECTORY=another/and/longer/place/source \
 	    tools/build-toolkit $(suite) $(target)/soak

@@ -183,11 +183,21 @@ fn reason(error: &std::io::Error) -> String {
     }
 }
 
+/// The longest word for which there is a suggestion, in bytes.
+const LONGEST: usize = 200;
+
 /// The candidate nearest to `word` by edit distance, where it is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The distance takes the product of the lengths, and nothing that is meant is so long.
+    if word.len() > LONGEST {
+        return None;
+    }
     let lower = word.to_lowercase();
+    let length = lower.chars().count();
     candidates
         .into_iter()
+        // The distance is at least that of the lengths, which is found at once.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= 1 + candidate.len() / 4)
         .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
         .min()
@@ -220,6 +230,7 @@ mod tests {
         assert_eq!(nearest("Requirement", fields), Some("Requirements"));
         assert_eq!(nearest("pyhton", fields), Some("Python"));
         assert_eq!(nearest("Colour", fields), None);
+        assert_eq!(nearest(&"0".repeat(64 << 20), fields), None);
     }
 
     #[test]

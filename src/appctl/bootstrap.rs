@@ -180,7 +180,8 @@ pub fn servers(json: &Json) -> Vec<String> {
     lines
 }
 
-fn lines(json: &Json) -> Vec<String> {
+/// What an answer says of servers, administrator and data, a line each.
+pub fn lines(json: &Json) -> Vec<String> {
     let mut lines = servers(json);
     let text = |json: &Json, key: &str| json[key].as_str().unwrap_or_default().to_owned();
     let marker = &json["bootstrap"];
@@ -239,7 +240,7 @@ fn ask(machine: &Machine, client: &Client, words: &[&str], input: Option<&[u8]>,
 }
 
 /// The JSON object that a program has printed, whatever its exit status.
-fn answer(ended: &Ended) -> Result<Json> {
+pub fn answer(ended: &Ended) -> Result<Json> {
     let last = ended.output.lines().rev().find(|line| line.starts_with('{'));
     last.and_then(|line| serde_json::from_str(line).ok()).ok_or_else(|| failure(ended))
 }
@@ -259,10 +260,13 @@ fn said(machine: &Machine, ended: &Ended, text: impl Fn(&Json) -> Vec<String>) -
 }
 
 /// `zeoclient: error: …` and `zeoclient: hint: …`.
-fn failure(ended: &Ended) -> Error {
-    let after =
-        |word: &str| ended.output.lines().find_map(|line| line.split_once(word)).map(|(_, text)| text.to_owned());
-    let message = after("zeoclient: error: ").or_else(|| ended.output.lines().last().map(str::to_owned));
+pub fn failure(ended: &Ended) -> Error {
+    let is_said = |text: &&str| !text.trim().is_empty();
+    let after = |word: &str| {
+        let texts = ended.output.lines().filter_map(|line| line.split_once(word)).map(|(_, text)| text);
+        texts.into_iter().find(is_said).map(str::to_owned)
+    };
+    let message = after("zeoclient: error: ").or_else(|| ended.output.lines().rfind(is_said).map(str::to_owned));
     let mut fault = Diagnostic::error(message.unwrap_or_else(|| match ended.status {
         Some(status) => format!("it ended with status {status}"),
         None => "it was not done in time".to_owned(),
@@ -310,5 +314,9 @@ mod tests {
         assert_eq!(error.exit_status(), 75);
         assert_eq!(error.diagnostics()[0].message, "nobody listens");
         assert_eq!(error.diagnostics()[0].hint.as_deref(), Some("start it"));
+        // Who prints an empty line has still said nothing.
+        let mute = |output: &str| failure(&Ended { status: Some(1), output: output.to_owned() });
+        assert_eq!(mute("\n").diagnostics()[0].message, "it ended with status 1");
+        assert_eq!(mute("x\nzeoclient: error: ").diagnostics()[0].message, "zeoclient: error: ");
     }
 }

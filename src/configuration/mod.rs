@@ -7,6 +7,7 @@
 //! written here.
 
 pub mod bootstrap;
+pub mod bounds;
 pub mod escape;
 pub mod layer;
 pub mod manifest;

@@ -21,6 +21,7 @@ use handlebars::{
     RenderErrorReason, Renderable, ScopedJson, TemplateErrorReason,
 };
 
+use super::bounds;
 use super::manifest::Escape;
 use super::value::Value;
 use crate::error::{Diagnostic, Location, nearest};
@@ -87,6 +88,7 @@ impl Data {
 impl Template {
     /// Parse a template. `file` is for messages. Every fault is reported with its line.
     pub fn parse(text: &str, file: &Path, escape: Escape) -> Result<Self, Vec<Diagnostic>> {
+        bounds::hold(text).map_err(|(line, fault)| vec![fault.at(Location::line(file, line))])?;
         let mut parsed = handlebars::Template::compile(text).map_err(|error| {
             let line = error.pos().map_or(1, |(line, _)| line);
             vec![explain(error.reason()).at(Location::line(file, line))]

@@ -157,7 +157,7 @@ fn is_host(host: &str) -> bool {
 }
 
 fn is_path(text: &str) -> bool {
-    text.starts_with('/') && text.split('/').all(|part| part != "..")
+    text.starts_with('/') && !text.contains(char::is_control) && text.split('/').all(|part| part != "..")
 }
 
 /// `scheme://[user@]host[:port][/…]` (RFC 3986, section 3).
@@ -235,7 +235,11 @@ mod tests {
                 ],
                 &["::1:80", "localhost", ":80", "a b:80", "[::1]", "[x]:1", "host:0", "-a:1", "a..b:1"],
             ),
-            (Kind::Path, &[("/a/b", "/a/b"), ("/", "/"), ("/a b..c", "/a b..c")], &["a", "", "/a/../b", "/..", "~/x"]),
+            (
+                Kind::Path,
+                &[("/a/b", "/a/b"), ("/", "/"), ("/a b..c", "/a b..c")],
+                &["a", "", "/a/../b", "/..", "~/x", "/\tb"],
+            ),
             (
                 Kind::Url,
                 &[

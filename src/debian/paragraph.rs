@@ -75,6 +75,15 @@ pub fn parse(text: &str, file: &Path) -> (Vec<Paragraph>, Vec<Diagnostic>) {
         let number = starts.number(error.range.start().into());
         faults.entry(number).or_insert_with(|| explain(starts.text(text, number)).at(Location::line(file, number)));
     }
+    // Programs take them for the end of a word, terminals for an order; no field has a use for one.
+    for (at, line) in text.split('\n').enumerate() {
+        if line.trim_end_matches('\r').contains(|c: char| c.is_control() && c != '\t') {
+            let fault = Diagnostic::error(format!("a control character: {}", line.trim()));
+            faults.entry(at + 1).or_insert_with(|| {
+                fault.at(Location::line(file, at + 1)).hint("remove it: the line shows it as \\x and two digits")
+            });
+        }
+    }
     let mut paragraphs = Vec::new();
     for stanza in parsed.tree().paragraphs() {
         let mut paragraph = Paragraph::default();
@@ -169,6 +178,8 @@ mod tests {
             faults("Format: 1\nPython 3\n"),
             ["debian/a.venv:2: neither a field nor a continuation line: Python 3"]
         );
+        assert_eq!(faults("Format: 1\r\nTest:\ta\n"), [] as [&str; 0]);
+        assert_eq!(faults("a: 1\nb: \0\n"), ["debian/a.venv:2: a control character: b: \0"]);
         assert_eq!(faults(""), [] as [&str; 0]);
     }
 }

@@ -6,6 +6,7 @@
 //! whose configuration is ours.
 
 pub mod snapshot;
+pub mod submodule;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use crate::plan::Process;
 use super::archive::Part;
 use super::context::Context;
 use super::hold::Workroom;
-use snapshot::{Depth, Place, is_plain};
+use snapshot::{Depth, Place};
+use submodule::{Submodule, relative_url};
 
 /// What git is always told, over every configuration.
 const OVER: [(&str, &str); 11] = [
@@ -207,15 +209,6 @@ pub struct Repository<'a> {
     /// Where it comes from, for relative URLs.
     origin: Option<String>,
     _room: Option<Workroom>,
-}
-
-/// A submodule of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Submodule {
-    /// Where it lies in the tree.
-    pub path: PathBuf,
-    /// Its commit.
-    pub commit: String,
 }
 
 impl<'a> Repository<'a> {
@@ -410,18 +403,10 @@ impl<'a> Repository<'a> {
 
     fn submodules(&self, commit: &str) -> Result<Vec<Submodule>> {
         let listing = self.ask(["ls-tree", "-r", "-z", "--end-of-options", &self.named(commit, Path::new(""))])?;
-        let mut all = Vec::new();
-        for row in listing.split('\0') {
-            let Some((facts, path)) = row.split_once('\t') else { continue };
-            let Some(commit) = facts.strip_prefix("160000 commit ") else { continue };
-            let path = PathBuf::from(path);
-            if !is_plain(&path) {
-                let fault = format!("{} has a submodule at '{}'", self.name, path.display());
-                return Err(Diagnostic::error(fault).hint("no repository of a good will has: look at it").into());
-            }
-            all.push(Submodule { path, commit: commit.to_owned() });
-        }
-        Ok(all)
+        submodule::all(&listing).map_err(|path| {
+            let fault = format!("{} has a submodule at '{}'", self.name, path.display());
+            Diagnostic::error(fault).hint("no repository of a good will has: look at it").into()
+        })
     }
 
     /// The repository of a submodule: where it is checked out, else a mirror of its URL.
@@ -453,13 +438,7 @@ impl<'a> Repository<'a> {
         let blob = format!("{commit}:.gitmodules");
         let listing = self.git(["config", "--blob", &blob, "--no-includes", "--null", "--list"])?;
         let listing = text(&listing.stdout);
-        let rows: Vec<(&str, &str)> = listing.split('\0').filter_map(|row| row.split_once('\n')).collect();
-        let section =
-            rows.iter().find_map(|(key, value)| (Path::new(value) == path).then_some(key.strip_suffix(".path")?));
-        let url = section.and_then(|section| {
-            let key = format!("{section}.url");
-            rows.iter().find_map(|(name, value)| (*name == key).then_some(*value))
-        });
+        let url = submodule::url(&listing, &path);
         let cure = "check it out first, if you trust where it comes from: git submodule update --init";
         let refused = |why: String| {
             Error::from(Diagnostic::error(format!("submodule {} of {}: {why}", path.display(), self.name)).hint(cure))
@@ -504,23 +483,6 @@ pub fn is_remote(place: &str) -> bool {
     match place.split_once(':') {
         Some((host, _)) => host.contains('@') && !host.contains('/'),
         None => false,
-    }
-}
-
-/// `../b` against `https://host/a` is `https://host/b` (git-submodule(1), "relative").
-fn relative_url(base: &str, relative: &str) -> String {
-    let mut base = base.trim_end_matches('/').to_owned();
-    let mut rest = relative;
-    loop {
-        if let Some(next) = rest.strip_prefix("../") {
-            let end = base.rfind(['/', ':']).unwrap_or_default();
-            base.truncate(end);
-            rest = next;
-        } else if let Some(next) = rest.strip_prefix("./") {
-            rest = next;
-        } else {
-            return format!("{base}/{rest}");
-        }
     }
 }
 
@@ -587,11 +549,5 @@ mod tests {
         let trusting = trusting(plain);
         assert_eq!(text(&trusting, "GIT_CONFIG_GLOBAL"), None);
         assert_eq!(text(&trusting, "GIT_ALLOW_PROTOCOL").as_deref(), Some("https:http:ssh:git"));
-    }
-
-    #[test]
-    fn relative_urls_are_git_s() {
-        assert_eq!(relative_url("https://host/group/app", "../lib"), "https://host/group/lib");
-        assert_eq!(relative_url("/srv/app/", "./sub"), "/srv/app/sub");
     }
 }

@@ -12,6 +12,7 @@
 //!   namespace whose ids ([`ids`]) are nobody's on the machine. Foreign code runs
 //!   below it alone.
 
+mod groups;
 pub mod ids;
 pub mod inside;
 pub mod outside;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use pep508_rs::{MarkerEnvironment, MarkerTree};
+use pep508_rs::MarkerEnvironment;
 use serde::Serialize;
 
 use crate::apply;
@@ -19,6 +19,7 @@ use crate::helper::venv::name::normalise;
 use crate::helper::venv::pyproject::Pyproject;
 use crate::helper::venv::requirements::{self, Target as Asked};
 use crate::helper::venv::settings::{Item, Settings, below};
+use crate::helper::venv::specification;
 use crate::input::{self, Beneath};
 use crate::plan::Process;
 
@@ -243,7 +244,7 @@ fn pins(root: &Path, inputs: &Inputs, targets: &[Target]) -> Result<Vec<BTreeSet
             );
             continue;
         };
-        let marker = entry.marker.as_deref().map(str::parse::<MarkerTree>).transpose();
+        let marker = entry.marker.as_deref().map(specification::marker).transpose();
         let marker = marker.map_err(|error| Error::failed(format!("{LOCK}: {}: {error}", entry.text)))?;
         for (target, pins) in targets.iter().zip(&mut all) {
             if marker.as_ref().is_none_or(|marker| marker.evaluate(&target.markers, &[])) {

@@ -147,7 +147,12 @@ fn http(url: &str, deadline: Deadline) -> Result<(), String> {
             Err(error) => return Err(failed(&error)),
         }
     }
-    let status = std::str::from_utf8(&start).ok().filter(|start| start.starts_with("HTTP/1."));
+    judged(url, &start)
+}
+
+/// What the first twelve bytes of an answer say: `HTTP/1.1 200`.
+pub fn judged(url: &str, start: &[u8]) -> Result<(), String> {
+    let status = std::str::from_utf8(start).ok().filter(|start| start.starts_with("HTTP/1."));
     match status.and_then(|start| start.get(9..12)).and_then(|digits| digits.parse::<u16>().ok()) {
         Some(status) if (200..400).contains(&status) => Ok(()),
         Some(status) => Err(format!("{url} answers {status}")),

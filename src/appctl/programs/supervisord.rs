@@ -22,7 +22,7 @@ use crate::error::{Diagnostic, Result};
 
 /// A process's state in supervisord's word for it, and its number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct State {
+pub struct State {
     word: String,
     process: Option<u32>,
     said: String,
@@ -30,13 +30,13 @@ pub(super) struct State {
 
 impl State {
     /// It runs, or somebody wants it to: who stops one that cannot start makes it STOPPED.
-    pub(super) fn is_up(&self) -> bool {
+    pub fn is_up(&self) -> bool {
         matches!(self.word.as_str(), "RUNNING" | "STARTING" | "BACKOFF" | "FATAL")
     }
 }
 
 /// Processes (`group:name`) and their states.
-pub(super) type States = BTreeMap<String, State>;
+pub type States = BTreeMap<String, State>;
 
 /// What supervisord says when it reads all files again.
 enum Reread {
@@ -500,7 +500,7 @@ fn name(group: &str, process: &str) -> String {
 
 /// Why an update was refused. A file at fault comes as an exception of
 /// supervisorctl's own: `error: <class …>, <Fault 92: 'CANT_REREAD: …'>: file: …`.
-fn refusal(output: &str) -> Option<String> {
+pub fn refusal(output: &str) -> Option<String> {
     let line = output.lines().find(|line| line.to_ascii_lowercase().starts_with("error"))?;
     let inner = line.split_once("CANT_REREAD: ").and_then(|(_, rest)| rest.split_once(['>']));
     Some(inner.map_or(line, |(why, _)| why.trim_end_matches(['\'', '"'])).to_owned())
@@ -523,7 +523,7 @@ fn life(state: &State, start_seconds: u32) -> Life {
 }
 
 /// `group:process  RUNNING  pid 123, uptime 0:00:05`, a line each.
-fn states(output: &str) -> States {
+pub fn states(output: &str) -> States {
     let pair = |line: &str| {
         let (name, rest) = line.split_once(char::is_whitespace)?;
         let mut words = rest.split_whitespace();
@@ -537,7 +537,7 @@ fn states(output: &str) -> States {
 }
 
 /// The socket that supervisorctl speaks to, where it is one in the file system.
-fn socket(configuration: &str) -> Option<&str> {
+pub fn socket(configuration: &str) -> Option<&str> {
     let mut lines = configuration.lines().map(str::trim).skip_while(|line| *line != "[supervisorctl]").skip(1);
     let section = lines.by_ref().take_while(|line| !line.starts_with('['));
     let url = section.filter_map(|line| line.split_once('=')).find(|(key, _)| key.trim() == "serverurl")?.1;

@@ -16,7 +16,7 @@ use crate::error::{Diagnostic, Result};
 
 /// A unit as systemd has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub struct Seen {
     active: String,
     sub: String,
     result: String,
@@ -57,7 +57,7 @@ impl Seen {
 }
 
 /// Blocks of `systemctl show`, one a unit, in the order asked for.
-fn seen(output: &str) -> Vec<Seen> {
+pub fn seen(output: &str) -> Vec<Seen> {
     let block = |block: &str| {
         let mut seen = Seen::default();
         for (key, value) in block.lines().filter_map(|line| line.split_once('=')) {

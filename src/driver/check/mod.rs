@@ -294,7 +294,7 @@ impl Checker<'_> {
 /// How many tags of a severity lintian has named. That members compressed with
 /// zstd are malformed is its opinion of the archive's needs, not a fault: dpkg of
 /// every suite reads them, and dh_venv makes them.
-fn tags(text: &str, severity: &str) -> usize {
+pub fn tags(text: &str, severity: &str) -> usize {
     let own = format!("{severity}: ");
     let zstd = |line: &&str| line.contains(" malformed-deb-archive ") && line.contains(".tar.zst not ");
     text.lines().filter(|line| line.starts_with(&own)).filter(|line| !zstd(line)).count()

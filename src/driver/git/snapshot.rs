@@ -144,13 +144,8 @@ impl Place {
     }
 
     fn refs(&self, to: &Path) -> Result<()> {
-        let mut refs = BTreeMap::new();
         let packed = self.common().bytes(Path::new("packed-refs"), input::TEXT)?.unwrap_or_default();
-        for row in String::from_utf8_lossy(&packed).lines() {
-            if let Some((id, name)) = row.split_once(' ').filter(|(id, _)| is_id(id)) {
-                refs.insert(name.to_owned(), id.to_owned());
-            }
-        }
+        let mut refs = packed_refs(&String::from_utf8_lossy(&packed));
         let mut pending = vec![PathBuf::from("refs")];
         while let Some(directory) = pending.pop() {
             for (name, shape) in self.common().shapes(&directory)? {
@@ -212,6 +207,12 @@ impl Place {
     }
 }
 
+/// The rows of packed-refs (gitrepository-layout(5)): id and name.
+pub fn packed_refs(text: &str) -> BTreeMap<String, String> {
+    let rows = text.lines().filter_map(|row| row.split_once(' ')).filter(|(id, _)| is_id(id));
+    rows.map(|(id, name)| (name.to_owned(), id.to_owned())).collect()
+}
+
 fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -221,7 +222,7 @@ fn is_id(text: &str) -> bool {
 }
 
 /// Whether a ref can have this name (git-check-ref-format(1)), as far as it matters in a list.
-fn is_ref(name: &str) -> bool {
+pub fn is_ref(name: &str) -> bool {
     let bad = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
     name.starts_with("refs/")
         && !name.contains(bad)

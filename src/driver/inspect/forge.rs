@@ -35,7 +35,7 @@ pub fn repository(remote: &str) -> Option<Repository> {
     let path = path.trim_end_matches('/');
     let plain = path.trim_end_matches(".git");
     let sane = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    if name.is_empty() || plain.is_empty() || !sane(&name) || !sane(path) {
+    if name.is_empty() || plain.is_empty() || !sane(host) || !sane(path) {
         return None;
     }
     let browser = known.then(|| format!("https://{name}/{plain}"));
@@ -53,6 +53,12 @@ pub fn repository(remote: &str) -> Option<Repository> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_behind_a_host_is_a_port() {
+        assert_eq!(repository("https://g:\0/a"), None);
+        assert_eq!(repository("https://g:1\nX: y/a"), None);
+    }
 
     #[test]
     fn remotes_become_addresses_that_everybody_can_read() {

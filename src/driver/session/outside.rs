@@ -17,6 +17,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::personality::{self, Persona};
 use nix::unistd::sethostname;
 
+use super::groups;
 use super::ids::Ids;
 use super::{Bench, Bind, Boot, INSIDE, Job, NOT_SET_UP, Outcome, PATH, Session, Step, Upper, take};
 use crate::driver::context::is_rootless;
@@ -155,6 +156,7 @@ impl Session {
     /// Start the system with systemd-nspawn, and run the commands' words in it.
     fn boot(&self, boot: Boot, ids: Ids) -> Outcome<i32> {
         let come_up = Step::script(BOOTED, &[]);
+        groups::own();
         let (mut container, mut leader) = self.start(boot, ids)?;
         let mut booted = true;
         for step in &self.commands {

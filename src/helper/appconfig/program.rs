@@ -39,7 +39,9 @@ pub fn supervised<'a>(fragments: impl IntoIterator<Item = &'a str>) -> Vec<Progr
         let mut group = None;
         for line in text.lines().map(str::trim) {
             if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-                names.extend(section.strip_prefix("program:").map(str::to_owned));
+                // No program is called so: it would be a line of its own wherever it is written.
+                let name = section.strip_prefix("program:").filter(|name| !name.contains(char::is_control));
+                names.extend(name.map(str::to_owned));
                 group = section.strip_prefix("group:");
             } else if let (Some(group), Some((key, value))) = (group, line.split_once('=')) {
                 if key.trim() == "programs" {
@@ -107,6 +109,7 @@ mod tests {
             supervised(["[program:web]\ncommand=x\n[group:g]\nprograms = a, b\n", "[program:a]\n[program:b] ; note\n"]);
         let shown: Vec<String> = found.iter().map(|p| format!("{} {}", p.name, p.unit)).collect();
         assert_eq!(shown, ["a g:a", "b g:b", "web web:*"]);
+        assert_eq!(supervised(["[program:\0"]), []);
     }
 
     #[test]

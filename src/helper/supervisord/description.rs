@@ -189,13 +189,17 @@ impl Reader<'_> {
             }
         }
         let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let (mut sections, mut repeated) = (BTreeSet::new(), BTreeSet::new());
+        for section in &self.document.sections {
+            if let ("program" | "fcgi-program" | "eventlistener", Some(name)) = section.parts() {
+                if !sections.insert(&section.name) {
+                    repeated.insert(name.to_owned());
+                }
+            }
+        }
         for name in &names {
             // A section that stands twice has its fault already.
-            let same = |kind: &str| {
-                self.document.sections.iter().filter(|section| section.name == format!("{kind}:{name}")).count()
-            };
-            let twice = ["program", "fcgi-program", "eventlistener"].into_iter().any(|kind| same(kind) > 1);
-            if !seen.insert(name) && !twice {
+            if !seen.insert(name) && !repeated.contains(name) {
                 let section = self.document.sections.iter().rev().find(|section| section.parts().1 == Some(name));
                 let line = section.map_or(1, |section| section.line);
                 self.fault(line, format!("'{name}' names two programs"), "rename one of them");

@@ -69,7 +69,13 @@ pub fn parse(text: &str, file: &Path) -> (Document, Vec<Diagnostic>) {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = Reader { file, document: Document::default(), faults: Vec::new(), indent: 0, open: false };
     for (index, line) in text.lines().enumerate() {
-        reader.line(index + 1, line);
+        // No value has a use for one, and all of them are lines of other files.
+        if line.contains(|c: char| c.is_control() && c != '\t') {
+            let hint = "remove it: the line shows it as \\x and two digits";
+            reader.fault(index + 1, format!("a control character: {}", line.trim()), hint);
+        } else {
+            reader.line(index + 1, line);
+        }
         reader.document.lines.push(line.to_owned());
     }
     reader.finish();
@@ -279,7 +285,8 @@ mod tests {
 
     #[test]
     fn faults_name_the_line() {
-        let text = "a = 1\n[program:x]\nuser = a\nuser = b\nnonsense\n[program:x]\n[DEFAULT]\n[systemd:x]\nnot this\n";
+        let text = "a = 1\n[program:x]\nuser = a\nuser = b\nnonsense\n[program:x]\n[DEFAULT]\n[systemd:x]\nnot this\n\
+                    user=\u{1b}\n";
         let (_, faults) = parse(text, Path::new("f"));
         let shown: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert_eq!(
@@ -291,6 +298,7 @@ mod tests {
                 "f:6: the section [program:x] stands twice",
                 "f:7: the section [DEFAULT] would change every package's programs",
                 "f:9: no directive of a unit: not this",
+                "f:10: a control character: user=\u{1b}",
             ]
         );
     }

@@ -3,6 +3,7 @@
 //! [`super::program`] adds the reading of supervisord's sections, whose values
 //! are expanded, and [`super::settings`] that of ours.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::ini::Section;
@@ -14,12 +15,14 @@ pub struct Reader<'a> {
     file: &'a Path,
     /// The faults found.
     pub faults: Vec<Diagnostic>,
+    /// Line and message of each: a section may have as many faults as lines.
+    known: HashSet<(usize, String)>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader of `section` of `file`.
     pub fn new(section: &'a Section, file: &'a Path) -> Self {
-        Self { section, file, faults: Vec::new() }
+        Self { section, file, faults: Vec::new(), known: HashSet::new() }
     }
 
     pub(super) fn fault(&mut self, line: usize, message: impl Into<String>, hint: Option<&str>) {
@@ -28,7 +31,7 @@ impl<'a> Reader<'a> {
             Some(hint) => fault.hint(hint),
             None => fault,
         };
-        if !self.faults.contains(&fault) {
+        if self.known.insert((line, fault.message.clone())) {
             self.faults.push(fault);
         }
     }

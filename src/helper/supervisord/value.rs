@@ -176,10 +176,11 @@ pub fn log_file(text: &str) -> LogFile {
     }
 }
 
-/// `process_or_group_name`.
+/// `process_or_group_name`; here also without control characters, a name being a line and a file.
 pub fn process_name(text: &str) -> Result<String, String> {
     let name = text.trim();
-    match name.chars().find(|c| " :/".contains(*c)) {
+    match name.chars().find(|c| " :/".contains(*c) || c.is_control()) {
+        Some(c) if c.is_control() => Err(format!("'{name}', and a name has no control character")),
         Some(c) => Err(format!("'{text}', and a name has no '{c}'")),
         None => Ok(name.to_owned()),
     }
@@ -231,6 +232,14 @@ mod tests {
         assert!(octal("9").is_err());
         assert_eq!((byte_size("50MB"), byte_size("1kb"), byte_size("7")), (Ok(50 << 20), Ok(1024), Ok(7)));
         assert!(byte_size("1.5MB").is_err());
+    }
+
+    #[test]
+    fn names_are_one_line() {
+        assert_eq!(process_name(" web "), Ok("web".to_owned()));
+        for bad in ["a b", "a:b", "a/b", "M\nA", "a\u{1b}"] {
+            assert!(process_name(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

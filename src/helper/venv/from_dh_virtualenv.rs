@@ -122,6 +122,8 @@ pub fn convert(rules_text: &str, rules_file: &Path, control_text: &str) -> Conve
         surroundings::control(&control, &packages, &control_file, &mut notes);
     }
     let venv = all.iter().map(Settings::render).collect::<Vec<_>>().join("\n");
+    // It goes to a terminal, and dh_venv would refuse the characters themselves.
+    let venv = crate::foreign::printable(&venv).into_owned();
     Conversion { venv, notes: notes.sorted() }
 }
 

@@ -95,7 +95,7 @@ impl Interpreter {
             .enumerate()
             .filter_map(|(index, name)| {
                 let wheel = WheelName::from_str(name).ok()?;
-                let rank = self.tags.iter().position(|tag| wheel.tags().any(|own| own == *tag))?;
+                let rank = self.tags.iter().position(|tag| wheel.has(tag))?;
                 Some((rank, std::cmp::Reverse(wheel.build), index))
             })
             .min()
@@ -118,12 +118,12 @@ pub struct WheelName {
 }
 
 impl WheelName {
-    fn tags(&self) -> impl Iterator<Item = String> + '_ {
-        self.python.iter().flat_map(move |python| {
-            self.abi
-                .iter()
-                .flat_map(move |abi| self.platform.iter().map(move |platform| format!("{python}-{abi}-{platform}")))
-        })
+    /// Whether a tag is one of those that the three sets make. There may be as many as
+    /// the product of their sizes, which whoever names the file chooses.
+    fn has(&self, tag: &str) -> bool {
+        let mut parts = tag.splitn(3, '-');
+        let mut within = |set: &[String]| parts.next().is_some_and(|part| set.iter().any(|own| own == part));
+        within(&self.python) && within(&self.abi) && within(&self.platform)
     }
 }
 
@@ -202,6 +202,10 @@ mod tests {
         assert_eq!(python311().best_wheel(["a-1-cp312-cp312-win32.whl"].into_iter()), None);
         let compressed = ["a-1-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl"];
         assert_eq!(python311().best_wheel(compressed.into_iter()), Some(0));
+        // The product of these sets has no end in sight.
+        let many = "x.".repeat(10_000);
+        let name = format!("a-1-{many}py3-{many}none-{many}any.whl");
+        assert_eq!(python311().best_wheel([name.as_str()].into_iter()), Some(0));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use pep508_rs::MarkerEnvironment;
 
+use super::name::is_valid;
 use crate::error::{Diagnostic, Error, Result};
 
 /// One distribution that a lock gives to the environment.
@@ -88,6 +89,54 @@ pub struct File {
 }
 
 impl Pinned {
+    /// Whether each text of it stays the one thing that it is in a requirements file,
+    /// where a line's end, a blank or ` --` begins something else; else what does not.
+    fn is_plain(&self) -> std::result::Result<(), String> {
+        let refuse = |what: &str, text: &str| Err(format!("{what} that is none: '{text}'"));
+        let word = |text: &str| !text.starts_with('-') && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        let straight = |path: &Path| {
+            let text = path.to_string_lossy();
+            !text.contains(char::is_control) && !text.contains(" -") && !text.contains(" #")
+        };
+        if !is_valid(&self.name) {
+            return refuse("a name", &self.name);
+        }
+        let inner = |c: char| c.is_ascii_alphanumeric() || "._+!-".contains(c);
+        if let Some(version) = self.version.as_ref().filter(|version| !version.chars().all(inner)) {
+            return refuse("a version", version);
+        }
+        for hash in self.hashes.iter().chain(self.files.iter().map(|file| &file.hash)) {
+            let (algorithm, hex) = hash.split_once(':').unwrap_or((hash, ""));
+            let length = match algorithm {
+                "sha256" => 64,
+                "sha384" => 96,
+                "sha512" => 128,
+                _ => 0,
+            };
+            if hex.len() != length || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return refuse("a hash", hash);
+            }
+        }
+        if let Some(file) = self.files.iter().find(|file| file.name.contains(|c: char| c == '/' || c.is_control())) {
+            return refuse("a file name", &file.name);
+        }
+        match &self.source {
+            Source::Url { url, .. } | Source::Git { url, .. } if !word(url) => refuse("a URL", url),
+            Source::Git { commit, .. } if !commit.chars().all(|c| c.is_ascii_alphanumeric()) => {
+                refuse("a commit", commit)
+            }
+            Source::Url { subdirectory: Some(directory), .. } | Source::Git { subdirectory: Some(directory), .. }
+                if !word(directory) =>
+            {
+                refuse("a directory", directory)
+            }
+            Source::Path(path) | Source::Directory { path, .. } if !straight(path) => {
+                refuse("a path", &path.to_string_lossy())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The line(s) of a requirements file that mean this distribution: `None`
     /// for a project without a build system, of which there is nothing to install.
     pub fn requirement(&self) -> Option<String> {
@@ -153,6 +202,10 @@ fn finish(
     pinned.sort_by(|a, b| (&a.name, &a.version, a.line).cmp(&(&b.name, &b.version, b.line)));
     let mut lines: BTreeMap<&str, &Pinned> = BTreeMap::new();
     for one in &pinned {
+        if let Err(what) = one.is_plain() {
+            let message = format!("'{}' has {what}", one.name);
+            faults.push(document.fault_at_line(one.line, message).hint("write the lock file again with its tool"));
+        }
         if let Some(other) = lines.insert(&one.name, one) {
             let version = |pinned: &Pinned| pinned.version.clone().unwrap_or_else(|| "without a version".to_owned());
             faults.push(

@@ -21,5 +21,6 @@ pub mod record;
 pub mod requirements;
 pub mod sbom;
 pub mod settings;
+pub mod specification;
 pub mod tree;
 pub mod version;

@@ -5,7 +5,6 @@
 //! venv's id, and there is no timestamp, which would tell the changelog's date.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 
 use cyclonedx_bom::external_models::normalized_string::NormalizedString;
 use cyclonedx_bom::external_models::spdx::{SpdxExpression, SpdxIdentifier};
@@ -17,11 +16,12 @@ use cyclonedx_bom::models::external_reference::{ExternalReference, ExternalRefer
 use cyclonedx_bom::models::hash::{Hash, HashAlgorithm, HashValue, Hashes};
 use cyclonedx_bom::models::license::{License, LicenseChoice, LicenseIdentifier, Licenses};
 use cyclonedx_bom::models::metadata::Metadata as Head;
-use pep508_rs::{ExtraName, MarkerEnvironment, Requirement, VerbatimUrl};
+use pep508_rs::{ExtraName, MarkerEnvironment};
 use sha2::{Digest, Sha256};
 
 use super::metadata::Metadata;
 use super::name::normalise;
+use super::specification;
 use crate::error::{Error, Result};
 use crate::hex::hex;
 
@@ -161,7 +161,7 @@ fn requires(metadata: &Metadata, environment: &MarkerEnvironment) -> BTreeSet<St
     metadata
         .requires_dist
         .iter()
-        .filter_map(|text| Requirement::<VerbatimUrl>::from_str(text).ok())
+        .filter_map(|text| specification::requirement(text).ok())
         .filter(|requirement| requirement.marker.evaluate(environment, &extras))
         .map(|requirement| normalise(requirement.name.as_ref()))
         .collect()

@@ -23,11 +23,11 @@ pub fn to_debian(version: &str) -> Option<String> {
     if let Some(pre) = version.pre() {
         text.push_str(&format!("~{}{}", pre.kind, pre.number));
     }
-    if let Some(dev) = version.dev() {
-        text.push_str(&format!("~dev{dev}"));
-    }
     if let Some(post) = version.post() {
         text.push_str(&format!(".post{post}"));
+    }
+    if let Some(dev) = version.dev() {
+        text.push_str(&format!("~dev{dev}"));
     }
     if !version.local().is_empty() {
         let local: Vec<String> = version.local().iter().map(ToString::to_string).collect();
@@ -50,9 +50,14 @@ mod tests {
 
     #[test]
     fn both_ways() {
-        for (debian, python) in
-            [("1.0~rc1-1", "1.0rc1"), ("2.0~a1-1", "2.0a1"), ("1.2.3-4", "1.2.3"), ("1.0~dev3", "1.0.dev3")]
-        {
+        for (debian, python) in [
+            ("1.0~rc1-1", "1.0rc1"),
+            ("2.0~a1-1", "2.0a1"),
+            ("1.2.3-4", "1.2.3"),
+            ("1.0~dev3", "1.0.dev3"),
+            // Before 1.0.post2, not before 1.0.
+            ("1.0.post2~dev3", "1.0.post2.dev3"),
+        ] {
             assert_eq!(from_debian(debian).as_deref(), Some(python));
             assert_eq!(to_debian(python).as_deref(), Some(debian.split('-').next().unwrap()));
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use pep508_rs::{ExtraName, Requirement, VerbatimUrl, VersionOrUrl};
+use pep508_rs::{ExtraName, VersionOrUrl};
 
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::digest;
@@ -15,6 +15,7 @@ use crate::helper::venv::lintian;
 use crate::helper::venv::metadata::Metadata;
 use crate::helper::venv::name::normalise;
 use crate::helper::venv::sbom;
+use crate::helper::venv::specification;
 use crate::input::{self, Beginning, Kind};
 use crate::plan::{Action, Plan};
 
@@ -58,7 +59,7 @@ impl Workshop<'_> {
             };
             for text in &metadata.requires_dist {
                 // What pip could install, but this parser does not read, is not judged.
-                let Ok(requirement) = Requirement::<VerbatimUrl>::from_str(text) else { continue };
+                let Ok(requirement) = specification::requirement(text) else { continue };
                 if !requirement.evaluate_markers(&environment, &extras) {
                     continue;
                 }

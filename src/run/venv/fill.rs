@@ -14,8 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use pep508_rs::MarkerTree;
-
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::distribution::Distribution;
@@ -23,6 +21,7 @@ use crate::helper::venv::installer::{Files, Installer};
 use crate::helper::venv::interpreter::WheelName;
 use crate::helper::venv::metadata::{self, Metadata};
 use crate::helper::venv::name::normalise;
+use crate::helper::venv::specification;
 use crate::helper::venv::version;
 use crate::hex::hex;
 use crate::input;
@@ -118,7 +117,7 @@ impl Workshop<'_> {
         let environment = self.interpreter.marker_environment()?;
         let mut all = Vec::new();
         for one in &wanted.distributions {
-            let marker = one.marker.as_deref().map(str::parse::<MarkerTree>).transpose();
+            let marker = one.marker.as_deref().map(specification::marker).transpose();
             let marker = marker.map_err(|error| Error::failed(format!("{}: {error}", one.name)))?;
             if marker.is_some_and(|marker| !marker.evaluate(&environment, &[])) {
                 continue;

@@ -79,7 +79,7 @@ impl Settings {
                 "# the first Index replaces the default one: put the default's address there\n# Index: ADDRESS\n",
             );
             for index in &self.more_indexes {
-                text.push_str(&format!("#  {}\n", index.text));
+                text.push_str(&format!("#  {}\n", index.text.replace('\n', " ")));
             }
         }
     }
@@ -87,12 +87,14 @@ impl Settings {
 
 /// One field; commented out where a value is not known.
 fn words(text: &mut String, comment: &str, field: &str, values: &[Word], separator: &str) {
+    let values: Vec<&Word> = values.iter().filter(|word| !word.text.trim().is_empty()).collect();
     if values.is_empty() {
         return;
     }
     let body = values.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(separator);
     let line = format!("{field}: {body}\n");
-    if values.iter().any(Word::is_open) {
+    // A value of two lines would be two of the file's.
+    if values.iter().any(|word| word.is_open() || word.text.contains('\n')) {
         text.push_str("# known only to the build, write the value:\n");
         for part in line.lines() {
             text.push_str(&format!("# {part}\n"));

@@ -412,6 +412,20 @@ fn pips_arguments_have_an_answer_each() {
 }
 
 #[test]
+fn what_steers_a_terminal_is_written_out() {
+    let rules = "override_dh_virtualenv:\n\tdh_virtualenv --requirements a\u{7f}.txt\n";
+    assert!(run(rules).venv.contains("Requirements: a\\x7f.txt\n"), "{}", run(rules).venv);
+}
+
+#[test]
+fn a_value_of_two_lines_is_left_to_its_author() {
+    let venv = run("override_dh_virtualenv:\n\tdh_virtualenv --python \"\\\n=\"\n").venv;
+    assert!(venv.contains("# Python: \n# =\n"), "{venv}");
+    let venv = run("override_dh_virtualenv:\n\tdh_virtualenv --preinstall= --preinstall=\n").venv;
+    assert!(!venv.contains("Preinstall"), "{venv}");
+}
+
+#[test]
 fn odd_input_never_panics() {
     for rules in [
         "",

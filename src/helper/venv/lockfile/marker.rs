@@ -9,6 +9,7 @@
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerTree, MarkerWarningKind};
 
 use super::super::name::normalise;
+use super::super::specification::is_readable;
 
 /// An environment together with the extras that are switched on.
 #[derive(Debug, Clone)]
@@ -46,6 +47,7 @@ impl<'e> Context<'e> {
 }
 
 fn parse(marker: &str) -> Result<MarkerTree, String> {
+    is_readable(marker)?;
     let mut ignored = None;
     let mut reporter = |_: MarkerWarningKind, message: String| {
         if message.contains("ignored") {

@@ -218,6 +218,11 @@ fn a_file_without_hash_and_a_missing_package_are_separate_faults() {
     assert!(fault(uv(&ignored, "app", &[], &[], "3.11.2")).0.contains("cannot read the marker"));
 }
 
+/// With hashes of their full length.
+fn sets() -> String {
+    SETS.replace("AB", &"AB".repeat(64)).replace("cd", &"cd".repeat(32))
+}
+
 const SETS: &str = r#"lock-version = "1.0"
 extras = ["fast", "Slow"]
 dependency-groups = ["dev", "base"]
@@ -240,25 +245,28 @@ archive = { path = "b.zip", hashes = { sha256 = "cd", md5 = "00" } }
 #[test]
 fn extras_and_groups_of_pep_751_choose_packages() {
     let names = |extras: &[&str], groups: &[&str]| -> Vec<String> {
-        pep751(SETS, extras, groups, "3.11.2").unwrap().into_iter().map(|pinned| pinned.name).collect()
+        pep751(&sets(), extras, groups, "3.11.2").unwrap().into_iter().map(|pinned| pinned.name).collect()
     };
     assert_eq!(names(&[], &[]), ["b"]);
     assert_eq!(names(&["slow"], &[]), ["a"]);
     assert_eq!(names(&["FAST"], &["dev"]), ["a", "b"]);
-    let all = pep751(SETS, &[], &["dev"], "3.11.2").unwrap();
-    assert_eq!((all[0].hashes[0].as_str(), all[0].files[0].name.as_str()), ("sha512:ab", "a-1.tar.gz"));
+    let all = pep751(&sets(), &[], &["dev"], "3.11.2").unwrap();
+    assert_eq!(
+        (all[0].hashes[0].as_str(), all[0].files[0].name.as_str()),
+        (format!("sha512:{}", "ab".repeat(64)).as_str(), "a-1.tar.gz")
+    );
     assert_eq!(
         (all[1].hashes.as_slice(), &all[1].source),
-        (&["sha256:cd".to_owned()][..], &Source::Path("b.zip".into()))
+        (&[format!("sha256:{}", "cd".repeat(32))][..], &Source::Path("b.zip".into()))
     );
-    let (message, hint) = fault(pep751(SETS, &["fats"], &[], "3.11.2"));
+    let (message, hint) = fault(pep751(&sets(), &["fats"], &[], "3.11.2"));
     assert_eq!(
         (message.as_str(), hint.as_str()),
         ("pylock.toml:2: the lock has no extra 'fats'", "did you mean 'fast'?")
     );
-    let other = SETS.replace("linux", "darwin");
+    let other = sets().replace("linux", "darwin");
     assert!(fault(pep751(&other, &[], &[], "3.11.2")).0.starts_with("pylock.toml:5: the lock was made for other"));
-    let twice = SETS.replace("\"b\"", "\"A\"");
+    let twice = sets().replace("\"b\"", "\"A\"");
     let (message, _) = fault(pep751(&twice, &[], &["dev"], "3.11.2"));
     assert_eq!(message, "pylock.toml:13: 'a' stands here as 2 and in line 7 as 1, and this environment would get both");
 }
@@ -287,5 +295,24 @@ proptest! {
             let _ = uv(&cut, "app", &[], &[], "3.11.2");
             let _ = pep751(&cut, &["fast"], &[], "3.11.2");
         }
+    }
+}
+
+#[test]
+fn what_would_be_more_than_one_line_for_pip_is_refused() {
+    let lock = |version: &str, hash: &str| {
+        format!(
+            "lock-version = \"1.0\"\ncreated-by = \"x\"\n[[packages]]\nname = \"a\"\nversion = \"{version}\"\n\
+             [[packages.wheels]]\nname = \"a-1-py3-none-any.whl\"\nhashes = {{ sha256 = \"{hash}\" }}\n"
+        )
+    };
+    let good = "0".repeat(64);
+    let read = |version: &str, hash: &str| pep751(&lock(version, hash), &[], &[], "3.11.2");
+    assert_eq!(
+        read("1+x-2", &good).unwrap()[0].requirement().unwrap(),
+        format!("a==1+x-2 \\\n    --hash=sha256:{good}")
+    );
+    for (version, hash) in [("1\\n--index-url=https://x/", good.as_str()), ("1", ""), ("1", "0\\n-e .")] {
+        assert!(read(version, hash).is_err(), "{version} {hash}");
     }
 }

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use pep440_rs::{Operator, VersionSpecifiers};
-use pep508_rs::MarkerTree;
 
 use super::super::name::{is_valid, normalise};
+use super::super::specification;
 use crate::error::{Diagnostic, Location};
 
 /// A requirement.
@@ -79,9 +79,9 @@ impl Entry {
         }
         let (body, marker) = split_marker(text);
         if let Some(marker) = marker {
-            if let Err(error) = MarkerTree::from_str(marker) {
+            if let Err(why) = specification::marker(marker) {
                 return Err(fault(
-                    format!("cannot read the marker \"{marker}\": {}", error.message),
+                    format!("cannot read the marker \"{marker}\": {why}"),
                     "see PEP 508 for what a marker can say",
                 ));
             }
