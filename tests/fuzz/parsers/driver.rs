@@ -96,11 +96,15 @@ fn inspected(input: &[u8]) -> Outcome {
     inspect::version_in(&text);
     inspect::entry_points(&text);
     inspect::egg_requires(&text);
-    inspect::pipfile(&text);
-    inspect::is_pinned(&text);
-    inspect::is_plain(&text);
-    inspect::requirement_names(std::slice::from_ref(&text));
-    hold!(!inspect::line(&text).contains(steers) && !inspect::line(&text).contains(['\n', '\t']), "a line");
+    inspect::requirements::pipfile(&text);
+    inspect::requirements::is_pinned(&text);
+    inspect::requirements::is_plain(&text);
+    inspect::requirements::requirement_names(std::slice::from_ref(&text));
+    hold!(
+        !deb_build_app::foreign::line(&text).contains(steers)
+            && !deb_build_app::foreign::line(&text).contains(['\n', '\t']),
+        "a line"
+    );
     licence::licence(&text);
     licence::named(&text);
     hooks::requires(&text, &text, &text);
@@ -110,7 +114,7 @@ fn inspected(input: &[u8]) -> Outcome {
         if let Some(found) = forge::repository(line) {
             one_line("a repository", &found.git)?;
         }
-        inspect::requirement(line);
+        inspect::requirements::requirement(line);
         let _ = target::Suite::named(line);
         if let Some(name) = source::package_name(line) {
             hold!(control::is_package_name(&name), "the name {name:?}");
