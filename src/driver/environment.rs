@@ -259,7 +259,7 @@ impl<'a> Environments<'a> {
     fn generate(&self, recipe: &Recipe) -> Result<Generation> {
         let home = self.home(&recipe.suite, &recipe.architecture);
         let _one_at_a_time = Held::wait(&home.join("lock"), &owner("makes a generation"))?;
-        let work = Workroom::new(&home.join("work"))?;
+        let work = Workroom::new(self.context, &home.join("work"))?;
         let (sources, options) = (work.path().join("sources.list"), work.path().join("apt.conf"));
         apply::write(&sources, recipe.sources.as_bytes(), 0o644)?;
         apply::write(&options, self.apt_options()?.as_bytes(), 0o644)?;
@@ -432,7 +432,7 @@ impl<'a> Environments<'a> {
             _ => &[],
         };
         inputs.extend(options.iter().map(|option| (*option).to_owned()));
-        let work = Workroom::new(&self.root.join("work"))?;
+        let work = Workroom::new(self.context, &self.root.join("work"))?;
         apply::write(&work.path().join("source/debian/control"), text.as_bytes(), 0o644)?;
         session::hand_over(&work.path().join("source"))?;
         let bind = Bind { from: work.path().join("source"), to: "/run/source".into(), writable: false };
@@ -468,7 +468,7 @@ impl<'a> Environments<'a> {
     }
 
     fn make_layer(&self, base: &Base, purpose: &str, place: &Path, step: Step, binds: Vec<Bind>) -> Result<()> {
-        let work = Workroom::new(&self.root.join("layers/work"))?;
+        let work = Workroom::new(self.context, &self.root.join("layers/work"))?;
         let top = work.path().join("layer");
         apply::directory(&top)?;
         let session = Session {
@@ -514,7 +514,7 @@ impl<'a> Environments<'a> {
             apply::touch(&path)?;
             return Ok(path);
         }
-        let work = Workroom::new(&self.root.join("archives/work"))?;
+        let work = Workroom::new(self.context, &self.root.join("archives/work"))?;
         let out = work.path().join("out");
         apply::directory(&out)?;
         let session = Session {

@@ -148,6 +148,7 @@ impl Copy<'_> {
     /// A file or a link, where it is still there. A submodule is a directory, and stays out.
     fn name(&mut self, name: &Path) -> Result<()> {
         let plain = name.components().all(|part| matches!(part, Component::Normal(_)));
+        input::refuse_deep(self.source.path(), name)?;
         if !plain || input::kind(&self.to.join(name))?.is_some() {
             return Ok(());
         }
@@ -185,7 +186,10 @@ impl Copy<'_> {
                 let path = directory.join(name);
                 match shape {
                     Shape::Directory if path == Path::new(".git") => {}
-                    Shape::Directory => pending.push(path),
+                    Shape::Directory => {
+                        input::refuse_deep(self.source.path(), &path)?;
+                        pending.push(path);
+                    }
                     Shape::File | Shape::Link => self.name(&path)?,
                     // Sockets, FIFOs and devices belong to a running program.
                     Shape::Other => {}
@@ -433,6 +437,24 @@ mod tests {
             result.unwrap();
             assert!(!secret(&room) && !room.path().join("to/fifo").exists());
             assert_eq!(fs::read_link(room.path().join("to/link")).unwrap(), Path::new("/etc/passwd"));
+        }
+    }
+
+    /// What is made to be too deep for whoever copies, surveys or removes it.
+    #[test]
+    fn a_tree_that_is_too_deep_is_refused_by_name() {
+        for repository in [true, false] {
+            let (_room, result) = copied(|source| {
+                let deep = source.join("deep").join(["a"; 150].join("/"));
+                fs::create_dir_all(&deep).unwrap();
+                fs::write(deep.join("file"), "").unwrap();
+                if repository {
+                    git(source, &["init", "-q"]);
+                    git(source, &["add", "-A"]);
+                }
+            });
+            let said = result.unwrap_err().diagnostics()[0].to_string();
+            assert!(said.contains("source/deep/a/a/a/a/a/a/a/… is more than 128 directories deep"), "{said}");
         }
     }
 

@@ -149,7 +149,7 @@ impl Environments<'_> {
 
     /// Out of the way at once, then removed; never into another file system.
     fn discard(&self, path: &Path) -> Result<()> {
-        let work = Workroom::new(&self.root.join("work"))?;
+        let work = Workroom::new(self.context, &self.root.join("work"))?;
         apply::rename(path, &work.path().join("gone"))?;
         let words = ["-rf", "--one-file-system", "--", "gone"];
         self.context.output("rm", Process::new("rm", words).directory(work.path())).map(|_| ())
