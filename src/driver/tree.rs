@@ -271,6 +271,7 @@ impl Tree {
         }
         let beginning = format!("{}_{}.orig", self.changelog.source, self.changelog.upstream());
         let beside = Beneath::open(&context.path(&directory.join("..")))?;
+        let owner = Beneath::open(directory)?.owner()?;
         for (name, _) in beside.shapes(Path::new(""))? {
             let text = name.to_string_lossy().into_owned();
             let tarball = text.contains(".tar.") && !text.ends_with(".json");
@@ -281,6 +282,9 @@ impl Tree {
                         .hint("an orig tarball is a file, and no link: put the tarball itself there")
                         .into());
                 };
+                let path = beside.path().join(&name);
+                let facts = file.metadata().map_err(|error| Error::io("examine", &path, &error))?;
+                refuse_orig_of_others(&path, facts.uid(), owner)?;
                 let to = self.origs.join(FileName::new(&text)?.as_str());
                 apply::copy(&file, &to, 0o644, input::ARCHIVE)?;
             }
@@ -370,6 +374,20 @@ impl Tree {
     }
 }
 
+/// In a directory like /tmp, anybody puts a component beside somebody else's source.
+fn refuse_orig_of_others(path: &Path, uid: u32, owner: u32) -> Result<()> {
+    let own = nix::unistd::geteuid().as_raw();
+    if [0, own, owner].contains(&uid) {
+        return Ok(());
+    }
+    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    let name = user.map_or_else(|| format!("the user id {uid}"), |user| format!("the user {}", user.name));
+    let fault = format!("{} belongs to {name}, and not to root, you, or the owner of the source", path.display());
+    let hint =
+        format!("remove it; if you trust what is in it: chown {own} {}", crate::plan::quote(&path.to_string_lossy()));
+    Err(Diagnostic::error(fault).hint(hint).into())
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test plants files and makes a repository")]
 mod tests {
@@ -456,6 +474,19 @@ mod tests {
             let said = result.unwrap_err().diagnostics()[0].to_string();
             assert!(said.contains("source/deep/a/a/a/a/a/a/a/… is more than 128 directories deep"), "{said}");
         }
+    }
+
+    #[test]
+    fn an_orig_tarball_of_a_stranger_is_not_taken() {
+        let own = nix::unistd::geteuid().as_raw();
+        for good in [0, own, 61_000] {
+            refuse_orig_of_others(Path::new("/tmp/x_1.orig.tar.gz"), good, 61_000).unwrap();
+        }
+        let said = refuse_orig_of_others(Path::new("/tmp/x_1.orig.tar.gz"), 61_001, 61_000).unwrap_err();
+        let fault = &said.diagnostics()[0];
+        assert!(fault.to_string().starts_with("/tmp/x_1.orig.tar.gz belongs to the user id 61001, and not"), "{fault}");
+        let cure = format!("chown {own} /tmp/x_1.orig.tar.gz");
+        assert!(fault.hint.as_ref().unwrap().ends_with(&cure), "{fault:?}");
     }
 
     #[test]
