@@ -25,6 +25,7 @@ use crate::input::{self, Kind};
 use crate::plan::{Action, Process};
 
 use super::context::Context;
+use super::deb;
 use super::fetch::json;
 use super::hold::{Held, Workroom};
 use super::process;
@@ -199,9 +200,7 @@ impl<'a> Environments<'a> {
         for (name, sum) in recipe.debs.iter().filter(|(name, _)| name.ends_with(".deb")) {
             let path = debs.join(name);
             let Some(Kind::File { size, .. }) = input::kind(&path)? else { continue };
-            let words = ["-f".into(), path.into_os_string()];
-            let control = self.context.output("dpkg-deb", Process::new::<std::ffi::OsString>("dpkg-deb", words))?;
-            let control = String::from_utf8_lossy(&control).trim().to_owned();
+            let control = deb::control(self.context, &path)?.trim().to_owned();
             text.push_str(&format!("{control}\nFilename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n"));
         }
         if recipe.debs.is_empty() { Ok(()) } else { apply::write(&debs.join("Packages"), text.as_bytes(), 0o644) }
