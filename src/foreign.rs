@@ -227,6 +227,55 @@ impl DebianVersion {
     }
 }
 
+/// Debian's name of an architecture, as dpkg's grammar has it: lower-case letters, digits and
+/// hyphens, the first no hyphen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Architecture(String);
+validated!(Architecture);
+
+impl Architecture {
+    /// From its text.
+    pub fn new(text: &str) -> Result<Self, Refused> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if !(1..=64).contains(&text.len()) || text.starts_with('-') || !text.chars().all(plain) {
+            return refuse("architecture", text, "it has lower-case letters, digits and - (dpkg-architecture -L)");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The codename of a suite: letters, digits, `-` and `.`; the first a letter or a digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SuiteName(String);
+validated!(SuiteName);
+
+impl SuiteName {
+    /// From its text.
+    pub fn new(text: &str) -> Result<Self, Refused> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+        if !(1..=64).contains(&text.len()) || text.starts_with(['-', '.']) || !text.chars().all(plain) {
+            return refuse("suite", text, "it has letters, digits, - and .");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The id that the driver has given something in its cache: the beginning of a digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(String);
+validated!(Id);
+
+impl Id {
+    /// From its text.
+    pub fn new(text: &str) -> Result<Self, Refused> {
+        let plain = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+        if !(8..=64).contains(&text.len()) || !text.chars().all(plain) {
+            return refuse("id", text, "it has 8 to 64 hexadecimal digits");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
 /// Text for a terminal or a log: each control character but the ends of lines and
 /// tabulators is written out (`\x1b`), and so is what turns the direction of text.
 /// Many lines stay many lines: use [`printable_line`] where one is meant.
@@ -374,6 +423,23 @@ mod tests {
             assert!(DebianVersion::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(DebianVersion::new("2:1.0-1").unwrap().in_file_names(), "1.0-1");
+    }
+
+    #[test]
+    fn names_in_a_cache_are_no_paths() {
+        for good in ["amd64", "kfreebsd-amd64", "all"] {
+            assert!(Architecture::new(good).is_ok(), "{good}");
+        }
+        for good in ["bookworm", "trixie-backports", "Debian12.1"] {
+            assert!(SuiteName::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "-x", "amd64/../..", "a b", "a\n", "/a", ".a", "a_b", "é"] {
+            assert!(Architecture::new(bad).is_err() && SuiteName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(Architecture::new("AMD64").is_err() && Id::new("0123456789ab").is_ok());
+        for bad in ["", "g", "..", "../../0123456789", "0123456789AB", "0123456789ab\n"] {
+            assert!(Id::new(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,20 @@ pub const TEXT: u64 = 64 << 20;
 /// Most bytes of a wheel, an archive or another file that is no text.
 pub const ARCHIVE: u64 = 4 << 30;
 
+/// Most names in a path below a source or a tree: deeper, programs run out of descriptors, of
+/// stack, and of bytes for a path.
+const DEPTH: usize = 128;
+
+/// Fail for a path that is too deep below `root`.
+pub fn refuse_deep(root: &Path, below: &Path) -> Result<()> {
+    if below.components().nth(DEPTH).is_none() {
+        return Ok(());
+    }
+    let start: PathBuf = below.components().take(8).collect();
+    let fault = format!("{}/… is more than {DEPTH} directories deep", root.join(start).display());
+    Err(crate::error::Diagnostic::error(fault).hint("remove it, or move what is in there further up").into())
+}
+
 /// What stands at a path; links are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -340,6 +354,7 @@ pub fn tree(root: &Path) -> Result<Vec<Entry>> {
             let metadata = entry.metadata().map_err(|error| Error::io("examine", &root.join(&path), &error))?;
             let kind = kind_of(&root.join(&path), &metadata)?;
             if kind == Kind::Directory {
+                refuse_deep(root, &path)?;
                 pending.push(path.clone());
             }
             entries.push(Entry { path, kind });

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::effort;
 use super::fs::{ACCESS_LIST, Attributes, Contents, Extended};
 use super::journal::{FileRecord, Journal, PendingFile, digest};
 use crate::configuration::manifest::OnChange;
@@ -320,12 +321,13 @@ fn present(
     conclude(file, State::Edited, note, new, !is_known, decision);
 }
 
-/// The three-way merge; `None` where the base is not known, or it conflicts.
+/// The three-way merge; `None` where the base is not known, or it conflicts, or would take too long.
 fn merge(record: &FileRecord, base: Option<&Vec<u8>>, found: &Contents, file: &WantedFile) -> Option<Vec<u8>> {
     let base = base.filter(|base| digest(base) == record.rendered)?;
     let text = |bytes| std::str::from_utf8(bytes).ok();
-    let merged = diffy::merge(text(base)?, text(&found.bytes)?, text(&file.contents)?);
-    merged.ok().map(String::into_bytes)
+    let (base, edited, new) = (text(base)?, text(&found.bytes)?, text(&file.contents)?);
+    let is_bounded = effort::is_comparable(base, edited) && effort::is_comparable(base, new);
+    is_bounded.then(|| diffy::merge(base, edited, new))?.ok().map(String::into_bytes)
 }
 
 /// The owner and mode of a file that is there: what an administrator has given it stays.

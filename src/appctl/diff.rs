@@ -3,6 +3,7 @@
 use diffy::DiffOptions;
 
 use super::decide::{Snapshot, Step};
+use super::effort;
 use super::fs::Attributes;
 use super::mask::Mask;
 use super::render::Rendering;
@@ -37,13 +38,27 @@ fn place(path: &str, contents: &[u8], attributes: Attributes, rendering: &Render
 }
 
 fn unified(from: Option<&str>, to: &str, old: &[u8], new: &[u8], mask: &Mask) -> String {
-    let old = mask.version(&String::from_utf8_lossy(old));
-    let new = mask.version(&String::from_utf8_lossy(new));
+    let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
+    if !effort::is_comparable(&old, &new) {
+        return too_different(from, to);
+    }
+    // Lines that are the same stay the same, so that this is not more than what was just judged.
+    let (old, new) = (mask.version(&old), mask.version(&new));
     let (from, to) = (from.unwrap_or("/dev/null").to_owned(), format!("{to} (new)"));
     if old == new {
         return format!("--- {from}\n+++ {to}\n(they differ in secrets alone)\n");
     }
     DiffOptions::new().set_original_filename(from).set_modified_filename(to).create_patch(&old, &new).to_string()
+}
+
+/// In place of a diff: what to do for one.
+fn too_different(from: Option<&str>, to: &str) -> String {
+    let how = match from {
+        Some(from) if from != to => format!("after 'appctl config apply': diff -u {from} {to}"),
+        Some(from) => format!("cp -p {from} COPY, then 'appctl config apply', then diff -u COPY {from}"),
+        None => format!("after 'appctl config apply', read {to}"),
+    };
+    format!("--- {}\n+++ {to} (new)\n(they differ too much to be shown; {how})\n", from.unwrap_or("/dev/null"))
 }
 
 fn words(attributes: Attributes) -> String {

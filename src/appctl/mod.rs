@@ -13,6 +13,7 @@ pub mod cli;
 pub mod complete;
 pub mod decide;
 pub mod diff;
+pub mod effort;
 pub mod fs;
 pub mod journal;
 pub mod maint;

@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one module that writes and starts processes")]
 
+mod removal;
 pub mod tree;
 
 use std::ffi::OsStr;
@@ -248,7 +249,7 @@ pub fn symlink(path: &Path, target: &Path) -> Result<()> {
 /// Remove a file, a link or a tree; nothing there is fine.
 pub fn remove(path: &Path) -> Result<()> {
     let result = match std::fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(metadata) if metadata.is_dir() => removal::tree(path),
         Ok(_) => std::fs::remove_file(path),
         Err(error) => Err(error),
     };

@@ -249,7 +249,7 @@ impl Ready<'_> {
 pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<'a>> {
     let began = Instant::now();
     request.backend.admit(context, request.trust)?;
-    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let work = Workroom::new(context, &context.cache()?.join("work"))?;
     let mut tree = tree::copy(context, &request.source, request.wanted.as_ref(), request.allow_dirty, work.path())?;
     let _lock = lock(context, &tree, request)?;
     // Without a network, a virtual environment is made of wheels that are there.

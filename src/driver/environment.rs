@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::apply;
 use crate::debian::control::Control;
 use crate::error::{Diagnostic, Error, Result};
+use crate::foreign::{Architecture, FileName, Id, SuiteName};
 use crate::helper::venv::distribution::digest;
 use crate::helper::venv::installer::ca_bundle;
 use crate::hex::hex;
@@ -25,6 +26,7 @@ use crate::plan::{Action, Process};
 
 use super::build::LOG;
 use super::context::Context;
+use super::deb;
 use super::fetch::json;
 use super::hold::{Held, Workroom};
 use super::process;
@@ -117,18 +119,20 @@ impl<'a> Environments<'a> {
         self
     }
 
-    fn home(&self, suite: &str, architecture: &str) -> PathBuf {
-        self.root.join(format!("{suite}-{architecture}"))
+    /// The directory of an environment: the one place where its names become a path.
+    fn home(&self, suite: &str, architecture: &str) -> Result<PathBuf> {
+        let (suite, architecture) = (SuiteName::new(suite)?, Architecture::new(architecture)?);
+        Ok(self.root.join(format!("{suite}-{architecture}")))
     }
 
     /// Make an environment; `debs` are package files to install into it. Its generation, and whether that is another one than before.
     pub fn create(&self, mut recipe: Recipe, debs: &[PathBuf]) -> Result<(Generation, bool)> {
         self.runnable(&recipe.architecture)?;
-        let home = self.home(&recipe.suite, &recipe.architecture);
+        let home = self.home(&recipe.suite, &recipe.architecture)?;
         let before = input::text(&home.join("latest"))?.unwrap_or_default();
         for path in self.package_files(debs)? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            self.take(&home, name, &path, &mut recipe)?;
+            self.take(&home, FileName::new(&name)?.to_string(), &path, &mut recipe)?;
         }
         if recipe.architecture == self.context.architecture()? {
             if let Some(path) = self.uv()? {
@@ -198,9 +202,7 @@ impl<'a> Environments<'a> {
         for (name, sum) in recipe.debs.iter().filter(|(name, _)| name.ends_with(".deb")) {
             let path = debs.join(name);
             let Some(Kind::File { size, .. }) = input::kind(&path)? else { continue };
-            let words = ["-f".into(), path.into_os_string()];
-            let control = self.context.output("dpkg-deb", Process::new::<std::ffi::OsString>("dpkg-deb", words))?;
-            let control = String::from_utf8_lossy(&control).trim().to_owned();
+            let control = deb::control(self.context, &path)?.trim().to_owned();
             text.push_str(&format!("{control}\nFilename: ./{name}\nSize: {size}\nSHA256: {sum}\n\n"));
         }
         if recipe.debs.is_empty() { Ok(()) } else { apply::write(&debs.join("Packages"), text.as_bytes(), 0o644) }
@@ -213,7 +215,7 @@ impl<'a> Environments<'a> {
         if recipe.debs.is_empty() {
             return Ok((Vec::new(), Vec::new()));
         }
-        let from = self.home(suite, architecture).join("debs");
+        let from = self.home(suite, architecture)?.join("debs");
         if input::kind(&from.join("Packages"))?.is_none() {
             self.index(&from, &recipe)?;
         }
@@ -225,7 +227,8 @@ impl<'a> Environments<'a> {
     pub fn update(&self, suite: &str, architecture: &str) -> Result<(Generation, bool)> {
         let recipe = self.recipe(suite, architecture)?;
         self.runnable(architecture)?;
-        let before = input::text(&self.home(suite, architecture).join("latest"))?.unwrap_or_default().trim().to_owned();
+        let before =
+            input::text(&self.home(suite, architecture)?.join("latest"))?.unwrap_or_default().trim().to_owned();
         let generation = self.generate(&recipe)?;
         self.tools(suite, architecture)?;
         let changed = generation.id != before;
@@ -233,7 +236,18 @@ impl<'a> Environments<'a> {
     }
 
     fn recipe(&self, suite: &str, architecture: &str) -> Result<Recipe> {
-        read(&self.home(suite, architecture).join("recipe.json"))?.ok_or_else(|| {
+        let path = self.home(suite, architecture)?.join("recipe.json");
+        let recipe: Option<Recipe> = read(&path)?;
+        // Its names become paths: those of packages, and its own.
+        if let Some(recipe) = &recipe {
+            let other = (recipe.suite.as_str(), recipe.architecture.as_str()) != (suite, architecture);
+            let bad = recipe.debs.keys().find_map(|name| FileName::new(name).err());
+            if other || bad.is_some() {
+                let why = bad.map_or_else(|| "it is of another environment".to_owned(), |refused| refused.to_string());
+                return Err(Diagnostic::error(format!("{}: {why}", path.display())).hint(ANEW).into());
+            }
+        }
+        recipe.ok_or_else(|| {
             Diagnostic::error(format!("there is no environment {suite}/{architecture}"))
                 .hint(format!("make it: deb-build-app env create {suite} --arch {architecture}"))
                 .into()
@@ -241,10 +255,13 @@ impl<'a> Environments<'a> {
     }
 
     fn latest(&self, suite: &str, architecture: &str) -> Result<Generation> {
-        let home = self.home(suite, architecture);
+        let home = self.home(suite, architecture)?;
         self.recipe(suite, architecture)?;
         let id = input::text(&home.join("latest"))?.unwrap_or_default();
-        let found: Option<Generation> = read(&home.join("generations").join(id.trim()).join("generation.json"))?;
+        let found = match Id::new(id.trim()) {
+            Ok(id) => noted(&home.join("generations"), &id)?,
+            Err(_) => None,
+        };
         let fault = |what: &str| {
             Diagnostic::error(format!("the environment {suite}/{architecture} {what}"))
                 .hint(format!("make it anew: deb-build-app env update {suite} --arch {architecture}"))
@@ -259,9 +276,9 @@ impl<'a> Environments<'a> {
     }
 
     fn generate(&self, recipe: &Recipe) -> Result<Generation> {
-        let home = self.home(&recipe.suite, &recipe.architecture);
+        let home = self.home(&recipe.suite, &recipe.architecture)?;
         let _one_at_a_time = Held::wait(&home.join("lock"), &owner("makes a generation"))?;
-        let work = Workroom::new(&home.join("work"))?;
+        let work = Workroom::new(self.context, &home.join("work"))?;
         let (sources, options) = (work.path().join("sources.list"), work.path().join("apt.conf"));
         apply::write(&sources, recipe.sources.as_bytes(), 0o644)?;
         apply::write(&options, self.apt_options()?.as_bytes(), 0o644)?;
@@ -311,7 +328,8 @@ impl<'a> Environments<'a> {
             apply::rename(&ready, &place)?;
         }
         apply::write(&home.join("latest"), format!("{id}\n").as_bytes(), 0o644)?;
-        read(&place.join("generation.json"))?.ok_or_else(|| Error::failed(format!("{} has vanished", place.display())))
+        noted(&home.join("generations"), &Id::new(&id)?)?
+            .ok_or_else(|| Error::failed(format!("{} has vanished", place.display())))
     }
 
     /// A directory with a system as an archive.
@@ -374,7 +392,7 @@ impl<'a> Environments<'a> {
             // An update and a gc may have come before the lock.
             let now = self.latest(suite, architecture)?;
             if now.id == generation.id {
-                let place = self.home(suite, architecture).join("generations").join(&generation.id);
+                let place = self.home(suite, architecture)?.join("generations").join(&generation.id);
                 return Ok(Base {
                     layers: vec![place.join("root")],
                     generation: generation.id,
@@ -396,7 +414,7 @@ impl<'a> Environments<'a> {
         let debs = recipe.debs.keys().filter(|name| name.ends_with(".deb"));
         words.extend(debs.map(|name| format!("/run/debs/{name}")));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let debs = self.home(suite, architecture).join("debs");
+        let debs = self.home(suite, architecture)?.join("debs");
         let bind = Bind { from: debs.clone(), to: "/run/debs".into(), writable: false };
         let binds = if recipe.debs.is_empty() { Vec::new() } else { vec![bind] };
         self.layer(minimal, "tools", &inputs, Step::script(TOOLS, &words), binds)
@@ -434,7 +452,7 @@ impl<'a> Environments<'a> {
             _ => &[],
         };
         inputs.extend(options.iter().map(|option| (*option).to_owned()));
-        let work = Workroom::new(&self.root.join("work"))?;
+        let work = Workroom::new(self.context, &self.root.join("work"))?;
         apply::write(&work.path().join("source/debian/control"), text.as_bytes(), 0o644)?;
         session::hand_over(&work.path().join("source"))?;
         let bind = Bind { from: work.path().join("source"), to: "/run/source".into(), writable: false };
@@ -470,7 +488,7 @@ impl<'a> Environments<'a> {
     }
 
     fn make_layer(&self, base: &Base, purpose: &str, place: &Path, step: Step, binds: Vec<Bind>) -> Result<()> {
-        let work = Workroom::new(&self.root.join("layers/work"))?;
+        let work = Workroom::new(self.context, &self.root.join("layers/work"))?;
         let top = work.path().join("layer");
         apply::directory(&top)?;
         let session = Session {
@@ -524,7 +542,7 @@ impl<'a> Environments<'a> {
             apply::touch(&path)?;
             return Ok(path);
         }
-        let work = Workroom::new(&self.root.join("archives/work"))?;
+        let work = Workroom::new(self.context, &self.root.join("archives/work"))?;
         let out = work.path().join("out");
         apply::directory(&out)?;
         let session = Session {
@@ -566,11 +584,64 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
+/// The cure of a note that says what no version of this program has written.
+const ANEW: &str = "remove the environment's directory and make it anew: deb-build-app env create";
+
+/// The note of a generation: it names the directory that it is in, and so no other.
+fn noted(generations: &Path, id: &Id) -> Result<Option<Generation>> {
+    let path = generations.join(id).join("generation.json");
+    match read::<Generation>(&path)? {
+        Some(found) if found.id != id.as_str() => {
+            let refused = format!("{}: it is of another generation", path.display());
+            Err(Diagnostic::error(refused).hint(ANEW).into())
+        }
+        found => Ok(found),
+    }
+}
+
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let Some(text) = input::text(path)? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| {
-        Diagnostic::error(format!("{} cannot be read: {error}", path.display()))
-            .hint("remove the environment and make it anew")
-            .into()
-    })
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|error| Diagnostic::error(format!("{} cannot be read: {error}", path.display())).hint(ANEW).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debian::environment::Environment;
+
+    /// What was written into the cache by somebody else.
+    #[test]
+    fn notes_of_the_cache_lead_nowhere_else() {
+        let room = tempfile::tempdir().unwrap();
+        let environment = Environment::from_pairs([("XDG_CACHE_HOME", room.path())]);
+        let context = Context { environment, directory: room.path().to_owned(), tell: &|_| {} };
+        let all = Environments::new(&context).unwrap();
+        let said = |result: Result<Generation>| result.unwrap_err().diagnostics()[0].to_string();
+        assert!(said(all.latest("bookworm", "amd64/../../x")).contains("is no architecture"));
+        assert!(said(all.latest("../x", "amd64")).contains("is no suite"));
+        let home = all.root.join("bookworm-amd64");
+        let note = |name: &str, text: &str| apply::write(&home.join(name), text.as_bytes(), 0o644).unwrap();
+        let recipe = |architecture: &str, deb: &str| {
+            note(
+                "recipe.json",
+                &format!(
+                    "{{\"suite\": \"bookworm\", \"architecture\": \"{architecture}\", \"sources\": \"\", \"from\": null, \
+                     \"include\": [], \"debs\": {{\"{deb}\": \"\"}}}}"
+                ),
+            );
+        };
+        recipe("arm64/../../x", "x.deb");
+        assert!(said(all.latest("bookworm", "amd64")).contains("it is of another environment"));
+        assert!(all.list().unwrap_err().diagnostics()[0].to_string().contains("is no architecture"));
+        recipe("amd64", "../../x.deb");
+        assert!(said(all.latest("bookworm", "amd64")).contains("is no file name"));
+        recipe("amd64", "x.deb");
+        note("latest", "../0123456789ab\n");
+        assert!(said(all.latest("bookworm", "amd64")).contains("was never finished"));
+        note("latest", "0123456789ab\n");
+        note("generations/0123456789ab/generation.json", "{\"id\": \"../../x\", \"created\": 1, \"packages\": 1}");
+        assert!(said(all.latest("bookworm", "amd64")).contains("it is of another generation"));
+    }
 }

@@ -312,7 +312,7 @@ fn verify(context: &Context<'_>, request: &Request, bytes: &[u8], signature: &st
             Diagnostic::error("--signature needs --keyring").hint("debian/upstream/signing-key.asc is usual"),
         ));
     };
-    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let work = Workroom::new(context, &context.cache()?.join("work"))?;
     let key = input::bytes(&context.path(keyring))?
         .ok_or_else(|| Error::failed(format!("there is no keyring {}", keyring.display())))?;
     let key = if key.starts_with(b"-----BEGIN") { dearmour(context, key)? } else { key };

@@ -128,7 +128,7 @@ pub fn files(context: &Context<'_>, directory: &Path) -> Result<Option<Vec<u8>>>
     // A file .git that leads to another repository says nothing about this directory.
     let Some(place) = Place::find(context, directory).ok().flatten() else { return Ok(None) };
     let Some(tree) = &place.work_tree else { return Ok(None) };
-    let room = Workroom::new(&context.cache()?.join("work"))?;
+    let room = Workroom::new(context, &context.cache()?.join("work"))?;
     let copy = place.copy(context, &room, Depth::Files)?;
     let listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let listed = context.attempt_within(LOCAL, process(&copy, Some(tree), listing).directory(directory));
@@ -239,7 +239,7 @@ impl<'a> Repository<'a> {
     }
 
     fn of(context: &'a Context<'a>, name: String, place: Place) -> Result<Self> {
-        let room = Workroom::new(&context.cache()?.join("work"))?;
+        let room = Workroom::new(context, &context.cache()?.join("work"))?;
         let directory = place.copy(context, &room, Depth::History)?;
         let origin = place.setting(context, "remote.origin.url")?;
         Ok(Self { context, name, directory, place: Some(place), origin, _room: Some(room) })

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::apply;
-use crate::error::{Error, Result};
+use crate::error::{Diagnostic, Error, Result};
 use crate::input::Kind;
+
+use super::context::Context;
 
 /// A lock; it ends with this value.
 #[derive(Debug)]
@@ -123,14 +125,24 @@ pub struct Workroom {
 }
 
 impl Workroom {
-    /// A new one below `parent`; those whose owners are dead are removed.
-    pub fn new(parent: &Path) -> Result<Self> {
+    /// A new one below `parent`; those whose owners are dead are removed. What
+    /// cannot be removed is in nobody's way: that is told, and no more.
+    pub fn new(context: &Context<'_>, parent: &Path) -> Result<Self> {
         apply::directory(parent)?;
         let _one_at_a_time = gate(parent)?;
         for name in crate::input::names(parent)? {
             let path = parent.join(&name);
-            if name != ".lock" && Held::alone(&path.join("lock"), "")?.is_ok() {
-                apply::remove(&path)?;
+            if name == ".lock" {
+                continue;
+            }
+            let swept = Held::alone(&path.join("lock"), "").and_then(|held| match held {
+                Ok(_held) => apply::remove(&path),
+                Err(_) => Ok(()),
+            });
+            if let Err(error) = swept {
+                let why = error.diagnostics().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                let fault = Diagnostic::warning(format!("what an earlier run has left stays: {why}"));
+                context.warn(fault.hint(format!("remove it: rm -rf -- {}", path.display())));
             }
         }
         let mut number = 0;
@@ -173,6 +185,11 @@ mod tests {
     use super::*;
     use crate::input::is_directory;
 
+    fn context() -> Context<'static> {
+        let environment = crate::debian::environment::Environment::from_pairs::<String, String>([]);
+        Context { environment, directory: "/".into(), tell: &|_| {} }
+    }
+
     #[test]
     fn a_second_holder_learns_who_the_first_is() {
         let directory = tempfile::tempdir().unwrap();
@@ -196,20 +213,33 @@ mod tests {
     #[test]
     fn rooms_of_the_dead_are_swept_and_those_of_the_living_stay() {
         let parent = tempfile::tempdir().unwrap();
-        let living = Workroom::new(parent.path()).unwrap();
+        let living = Workroom::new(&context(), parent.path()).unwrap();
         let dead = parent.path().join("99.0");
         apply::directory(&dead).unwrap();
-        let other = Workroom::new(parent.path()).unwrap();
+        let other = Workroom::new(&context(), parent.path()).unwrap();
         assert!(is_directory(living.path()) && is_directory(other.path()) && !is_directory(&dead));
         let path = other.path().to_owned();
         drop(other);
         assert!(!is_directory(&path));
     }
 
+    /// Nobody can remove what another file system is mounted on; here, the lock is a directory.
+    #[test]
+    fn what_cannot_be_removed_is_told_and_in_nobody_s_way() {
+        let parent = tempfile::tempdir().unwrap();
+        apply::directory(&parent.path().join("99.0/lock")).unwrap();
+        let told = std::sync::Mutex::new(Vec::new());
+        let tell = |event| told.lock().unwrap().push(event);
+        let room = Workroom::new(&Context { tell: &tell, ..context() }, parent.path()).unwrap();
+        assert!(is_directory(room.path()));
+        let told = format!("{:?}", told.lock().unwrap());
+        assert!(told.contains("what an earlier run has left stays") && told.contains("99.0"), "{told}");
+    }
+
     #[test]
     fn rooms_come_and_go_at_once() {
         let parent = tempfile::tempdir().unwrap();
-        let come_and_go = || (0..200).try_for_each(|_| Workroom::new(parent.path()).map(drop));
+        let come_and_go = || (0..200).try_for_each(|_| Workroom::new(&context(), parent.path()).map(drop));
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(come_and_go)).collect();
             threads.into_iter().for_each(|thread| thread.join().unwrap().unwrap());

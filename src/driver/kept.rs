@@ -203,7 +203,7 @@ impl Kept {
         let all: BTreeSet<&str> =
             [&new, &old, &codes, &earlier, &texts].into_iter().flatten().map(String::as_str).collect();
         let next = digest(all)[..32].to_owned();
-        let work = Workroom::new(&self.home.join("work"))?;
+        let work = Workroom::new(context, &self.home.join("work"))?;
         let fresh = work.path().join("state");
         apply::directory(&fresh)?;
         let both = |key: &String| ["d", "sums"].map(|suffix| format!("{CACHE}/trees/{key}.{suffix}"));

@@ -13,6 +13,7 @@ pub mod changes;
 pub mod check;
 pub mod cli;
 pub mod context;
+mod deb;
 pub mod environment;
 pub mod fetch;
 pub mod git;

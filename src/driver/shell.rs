@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::debian::environment::Environment;
-use crate::error::{Diagnostic, Error, Result, Severity};
+use crate::error::{Diagnostic, Error, Location, Result, Severity};
+use crate::foreign::{Architecture, Refused, SuiteName};
 use crate::message::Printer;
 
 use super::backend::Backend;
@@ -152,7 +153,7 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
         allow_dirty: options.reference.allow_dirty,
         source: context.path(&options.source),
         suite: Suite::named(&options.suite)?,
-        architecture: options.arch.map_or_else(|| context.architecture(), Ok)?,
+        architecture: architecture(context, options.arch)?,
         output: context.path(&options.source.join(options.output)),
         kind: options.kind,
         wait: options.wait,
@@ -195,17 +196,15 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
 
 fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<Said> {
     let changes = context.path(&options.changes);
-    let manifest = crate::input::text(&changes.with_file_name("manifest.json"))?.unwrap_or_default();
-    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
-    let noted = |key: &str| manifest.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
-    let suite = options.suite.or_else(|| noted("suite")).unwrap_or_else(|| "bookworm".to_owned());
-    let architecture = options.arch.or_else(|| noted("architecture"));
+    let (noted_suite, noted_architecture) = noted(&changes.with_file_name("manifest.json"))?;
+    let suite = options.suite.or(noted_suite).unwrap_or_else(|| "bookworm".to_owned());
+    let architecture = architecture(context, options.arch.or(noted_architecture))?;
     let checks = match (options.all, options.only.is_empty()) {
         (true, _) => check::ALL.to_vec(),
         (false, true) => check::DEFAULT.to_vec(),
         (false, false) => Check::named(&options.only.join(","))?,
     };
-    let (suite, architecture) = (Suite::named(&suite)?, architecture.map_or_else(|| context.architecture(), Ok)?);
+    let suite = Suite::named(&suite)?;
     let privileged = options.privileged_check;
     let request = check::Request { changes, suite, architecture, checks, source: None, privileged };
     let verdicts = check::check(context, &request, None)?;
@@ -213,11 +212,37 @@ fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<Said>
     Ok(Said { text, then: check::judge(&verdicts) })
 }
 
+/// The suite and the architecture that a manifest.json names, which may come from anywhere.
+fn noted(path: &Path) -> Result<(Option<String>, Option<String>)> {
+    let text = crate::input::text(path)?.unwrap_or_default();
+    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let word = |key: &str| manifest.get(key).and_then(serde_json::Value::as_str);
+    let fault = |key: &str, refused: Refused| {
+        let line = text.lines().position(|line| line.contains(&format!("\"{key}"))).unwrap_or_default() + 1;
+        Error::from(
+            Diagnostic::error(refused.to_string())
+                .at(Location::line(path, line))
+                .hint(format!("say it yourself: --{key}")),
+        )
+    };
+    let suite = word("suite").map(|text| SuiteName::new(text).map_err(|refused| fault("suite", refused)));
+    let architecture =
+        word("architecture").map(|text| Architecture::new(text).map_err(|refused| fault("arch", refused)));
+    Ok((suite.transpose()?.map(|name| name.to_string()), architecture.transpose()?.map(|name| name.to_string())))
+}
+
 /// The suite and the architecture that are meant.
 fn which(context: &Context<'_>, which: &Which) -> Result<(String, String)> {
     let suite = Suite::named(&which.suite)?.name.to_owned();
-    let architecture = which.arch.clone().map_or_else(|| context.architecture(), Ok)?;
-    Ok((suite, architecture))
+    Ok((suite, architecture(context, which.arch.clone())?))
+}
+
+/// An architecture that becomes part of paths; this machine's where none is named.
+fn architecture(context: &Context<'_>, named: Option<String>) -> Result<String> {
+    let Some(named) = named else { return context.architecture() };
+    Architecture::new(&named).map(|name| name.to_string()).map_err(|refused| {
+        Error::Usage(Diagnostic::error(refused.to_string()).hint("name one that dpkg knows, such as amd64"))
+    })
 }
 
 fn environments(context: &Context<'_>, command: Env, json: bool) -> Result<String> {
@@ -364,4 +389,27 @@ fn fetched(context: &Context<'_>, options: Fetch, json: bool) -> Result<String> 
     }
     context.say(format!("sha256 {}, signature: {}", fetched.provenance.sha256, fetched.provenance.signature));
     Ok(format!("{}\n", fetched.path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever hands a result over writes it.
+    #[test]
+    fn what_a_manifest_names_is_no_path() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("manifest.json");
+        let of = |text: &str| {
+            crate::apply::write(&path, text.as_bytes(), 0o644).unwrap();
+            noted(&path)
+        };
+        assert_eq!(noted(&path).unwrap(), (None, None));
+        let good = of("{\"suite\": \"trixie\", \"architecture\": \"amd64\"}").unwrap();
+        assert_eq!(good, (Some("trixie".to_owned()), Some("amd64".to_owned())));
+        let said = |text: &str| of(text).unwrap_err().diagnostics()[0].to_string();
+        let fault = said("{\n\"suite\": \"trixie\",\n\"architecture\": \"amd64/../../x\"\n}");
+        assert!(fault.ends_with("manifest.json:3: 'amd64/../../x' is no architecture: it has lower-case letters, digits and - (dpkg-architecture -L)"), "{fault}");
+        assert!(said("{\"suite\": \"../x\"}").contains("manifest.json:1: '../x' is no suite"));
+    }
 }

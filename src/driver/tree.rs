@@ -148,6 +148,7 @@ impl Copy<'_> {
     /// A file or a link, where it is still there. A submodule is a directory, and stays out.
     fn name(&mut self, name: &Path) -> Result<()> {
         let plain = name.components().all(|part| matches!(part, Component::Normal(_)));
+        input::refuse_deep(self.source.path(), name)?;
         if !plain || input::kind(&self.to.join(name))?.is_some() {
             return Ok(());
         }
@@ -185,7 +186,10 @@ impl Copy<'_> {
                 let path = directory.join(name);
                 match shape {
                     Shape::Directory if path == Path::new(".git") => {}
-                    Shape::Directory => pending.push(path),
+                    Shape::Directory => {
+                        input::refuse_deep(self.source.path(), &path)?;
+                        pending.push(path);
+                    }
                     Shape::File | Shape::Link => self.name(&path)?,
                     // Sockets, FIFOs and devices belong to a running program.
                     Shape::Other => {}
@@ -267,6 +271,7 @@ impl Tree {
         }
         let beginning = format!("{}_{}.orig", self.changelog.source, self.changelog.upstream());
         let beside = Beneath::open(&context.path(&directory.join("..")))?;
+        let owner = Beneath::open(directory)?.owner()?;
         for (name, _) in beside.shapes(Path::new(""))? {
             let text = name.to_string_lossy().into_owned();
             let tarball = text.contains(".tar.") && !text.ends_with(".json");
@@ -277,6 +282,9 @@ impl Tree {
                         .hint("an orig tarball is a file, and no link: put the tarball itself there")
                         .into());
                 };
+                let path = beside.path().join(&name);
+                let facts = file.metadata().map_err(|error| Error::io("examine", &path, &error))?;
+                refuse_orig_of_others(&path, facts.uid(), owner)?;
                 let to = self.origs.join(FileName::new(&text)?.as_str());
                 apply::copy(&file, &to, 0o644, input::ARCHIVE)?;
             }
@@ -366,6 +374,20 @@ impl Tree {
     }
 }
 
+/// In a directory like /tmp, anybody puts a component beside somebody else's source.
+fn refuse_orig_of_others(path: &Path, uid: u32, owner: u32) -> Result<()> {
+    let own = nix::unistd::geteuid().as_raw();
+    if [0, own, owner].contains(&uid) {
+        return Ok(());
+    }
+    let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    let name = user.map_or_else(|| format!("the user id {uid}"), |user| format!("the user {}", user.name));
+    let fault = format!("{} belongs to {name}, and not to root, you, or the owner of the source", path.display());
+    let hint =
+        format!("remove it; if you trust what is in it: chown {own} {}", crate::plan::quote(&path.to_string_lossy()));
+    Err(Diagnostic::error(fault).hint(hint).into())
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test plants files and makes a repository")]
 mod tests {
@@ -434,6 +456,37 @@ mod tests {
             assert!(!secret(&room) && !room.path().join("to/fifo").exists());
             assert_eq!(fs::read_link(room.path().join("to/link")).unwrap(), Path::new("/etc/passwd"));
         }
+    }
+
+    /// What is made to be too deep for whoever copies, surveys or removes it.
+    #[test]
+    fn a_tree_that_is_too_deep_is_refused_by_name() {
+        for repository in [true, false] {
+            let (_room, result) = copied(|source| {
+                let deep = source.join("deep").join(["a"; 150].join("/"));
+                fs::create_dir_all(&deep).unwrap();
+                fs::write(deep.join("file"), "").unwrap();
+                if repository {
+                    git(source, &["init", "-q"]);
+                    git(source, &["add", "-A"]);
+                }
+            });
+            let said = result.unwrap_err().diagnostics()[0].to_string();
+            assert!(said.contains("source/deep/a/a/a/a/a/a/a/… is more than 128 directories deep"), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_orig_tarball_of_a_stranger_is_not_taken() {
+        let own = nix::unistd::geteuid().as_raw();
+        for good in [0, own, 61_000] {
+            refuse_orig_of_others(Path::new("/tmp/x_1.orig.tar.gz"), good, 61_000).unwrap();
+        }
+        let said = refuse_orig_of_others(Path::new("/tmp/x_1.orig.tar.gz"), 61_001, 61_000).unwrap_err();
+        let fault = &said.diagnostics()[0];
+        assert!(fault.to_string().starts_with("/tmp/x_1.orig.tar.gz belongs to the user id 61001, and not"), "{fault}");
+        let cure = format!("chown {own} /tmp/x_1.orig.tar.gz");
+        assert!(fault.hint.as_ref().unwrap().ends_with(&cure), "{fault:?}");
     }
 
     #[test]

@@ -135,7 +135,7 @@ pub fn vendor(context: &Context<'_>, request: &Request) -> Result<Outcome> {
 pub fn check(context: &Context<'_>, request: &Request) -> Result<(PathBuf, Vec<Diagnostic>)> {
     let root = context.directory.clone();
     let inputs = lock::inputs(&root, &request.indexes)?;
-    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let work = Workroom::new(context, &context.cache()?.join("work"))?;
     let place = place(context, request, &root, work.path())?;
     let Place { path, files: directory, name: place } = &place;
     let tarball = directory.starts_with(work.path());
@@ -317,7 +317,7 @@ impl Pages {
         let mut pages = BTreeMap::new();
         let default = [Index::ours(PYPI)?];
         let indexes = if inputs.indexes.is_empty() { &default[..] } else { &inputs.indexes };
-        let work = Workroom::new(&context.cache()?.join("work"))?;
+        let work = Workroom::new(context, &context.cache()?.join("work"))?;
         for index in indexes {
             let url = index.as_str();
             let _task =
@@ -384,7 +384,7 @@ fn kept(context: &Context<'_>, file: &Vendored) -> Result<PathBuf> {
 
 /// Have every file in the cache, under its checksum.
 fn download(context: &Context<'_>, files: &BTreeMap<FileName, Vendored>) -> Result<()> {
-    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let work = Workroom::new(context, &context.cache()?.join("work"))?;
     let mut wanted = Vec::new();
     for file in files.values() {
         let path = kept(context, file)?;

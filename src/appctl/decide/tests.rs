@@ -129,6 +129,26 @@ fn a_merge_that_conflicts_is_an_edit_that_is_kept() {
     assert_eq!(decided(&wanted, &journal(base), &snapshot).steps, refused.steps);
 }
 
+/// An edit that a service's user has made so that dpkg waits for hours.
+#[test]
+fn an_edit_that_cannot_be_compared_is_kept_and_the_diff_says_how() {
+    let lines = |numbers: &mut dyn Iterator<Item = usize>| numbers.map(|number| format!("{number}\n")).collect();
+    let (base, trap): (String, String) =
+        (lines(&mut (0..20_000)), lines(&mut (0..190_000).map(|number| number * 7919 % 2003)));
+    let new = format!("{base}new\n");
+    let mut wanted = wanted(&new);
+    wanted.files[0].merge = true;
+    let mut snapshot = there(&trap);
+    snapshot.rendered.insert(PATH.to_owned(), base.clone().into());
+    let decision = decided(&wanted, &journal(&base), &snapshot);
+    assert!(decision.steps == [placed(&beside(PATH), &new)]);
+    let rendering = crate::appctl::render::Rendering::default();
+    let said = crate::appctl::diff::of(&decision.steps[0], &rendering, &snapshot);
+    let new = beside(PATH);
+    let how = format!("after 'appctl config apply': diff -u {PATH} {new}");
+    assert_eq!(said, format!("--- {PATH}\n+++ {new} (new)\n(they differ too much to be shown; {how})\n"));
+}
+
 #[test]
 fn a_solved_edit_takes_our_new_version_away() {
     let mut journal = journal("2");

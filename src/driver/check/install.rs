@@ -5,11 +5,11 @@ use std::path::Path;
 
 use crate::apply;
 use crate::debian::paragraph;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::input;
-use crate::plan::Process;
 
 use super::super::context::Task;
+use super::super::deb;
 use super::super::session::{Boot, Step};
 use super::{Checker, Ended, Found, Outcome, Run, counted};
 
@@ -35,18 +35,17 @@ impl Checker<'_> {
         let minimal = self.environments.minimal(suite, architecture)?;
         let system = Step::script(INIT_SYSTEM, &[]);
         let mut base = self.environments.layer(minimal, "init system", &[], system, Vec::new())?;
-        let (names, wanted) = self.dependencies(&packages)?;
+        let (names, wanted) = match self.dependencies(&packages) {
+            Ok(both) => both,
+            Err(error) => return self.unfit(log, &error),
+        };
         if !wanted.is_empty() {
             let (inputs, binds) = self.environments.repository(suite, architecture)?;
             let inputs: Vec<String> = inputs.into_iter().chain([wanted.clone()]).collect();
             let step = Step::script(RUNTIME, &[&wanted]);
             base = match self.environments.layer(base, "runtime dependencies", &inputs, step, binds) {
                 Ok(base) => base,
-                Err(error) => {
-                    let words = error.diagnostics().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-                    apply::write(log, format!("{words}\n").as_bytes(), 0o644)?;
-                    return Ok(Found::bad(words));
-                }
+                Err(error) => return self.unfit(log, &error),
             };
         }
         let boot = if self.request.privileged { Boot::Privileged } else { Boot::Contained };
@@ -84,14 +83,20 @@ impl Checker<'_> {
         })
     }
 
+    /// What is wrong with the packages before anything is installed.
+    fn unfit(&self, log: &Path, error: &Error) -> Result<Found> {
+        let words = error.diagnostics().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        apply::write(log, format!("{words}\n").as_bytes(), 0o644)?;
+        Ok(Found::bad(words))
+    }
+
     /// Names of the packages, and what they depend on outside themselves, as `apt-get satisfy` takes it.
     fn dependencies(&self, packages: &[&str]) -> Result<(Vec<String>, String)> {
         let mut names = Vec::new();
         let mut clauses = std::collections::BTreeSet::new();
         for file in packages {
-            let words = ["-f".into(), self.copies.join(file).into_os_string()];
-            let text = self.context.output("dpkg-deb", Process::new::<std::ffi::OsString>("dpkg-deb", words))?;
-            let (paragraphs, _) = paragraph::parse(&String::from_utf8_lossy(&text), Path::new(file));
+            let text = deb::control(self.context, &self.copies.join(file))?;
+            let (paragraphs, _) = paragraph::parse(&text, Path::new(file));
             let Some(control) = paragraphs.first() else { continue };
             let value = |name: &str| control.get(name).map(|field| field.value()).unwrap_or_default();
             names.push(value("Package"));

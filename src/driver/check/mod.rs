@@ -142,7 +142,7 @@ pub fn check<'a>(context: &'a Context<'a>, request: &'a Request, again: Option<A
         .map_err(|fault| Error::failed(format!("{}: {fault}", request.changes.display())))?;
     let files: Vec<String> = listed.iter().map(|one| one.name.to_string()).collect();
     let directory = request.changes.parent().map(Path::to_owned).unwrap_or_default();
-    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let work = Workroom::new(context, &context.cache()?.join("work"))?;
     // A copy of what the .changes describes is looked at, which nobody changes meanwhile.
     let copies = work.path().join("result");
     apply::directory(&copies)?;

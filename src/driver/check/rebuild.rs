@@ -37,7 +37,7 @@ pub fn build_and_check(
     privileged: bool,
     told: &dyn Fn(&Built),
 ) -> Result<(Built, Vec<Verdict>)> {
-    let room = Workroom::new(&context.cache()?.join("work"))?;
+    let room = Workroom::new(context, &context.cache()?.join("work"))?;
     let unwanted = Arc::new(AtomicBool::new(false));
     let second = build::Request { unwanted: Some(unwanted.clone()), ..again(request, room.path().join("rebuilt")) };
     let ready = build::prepare(context, request)?;

@@ -11,10 +11,11 @@ use serde::Serialize;
 use crate::apply;
 use crate::driver::hold::{self, Held, Workroom};
 use crate::error::{Diagnostic, Error, Result};
+use crate::foreign::Id;
 use crate::input;
 use crate::plan::Process;
 
-use super::{Environments, Generation, Note, Recipe, now, owner, read};
+use super::{Environments, Note, Recipe, noted, now, owner, read};
 
 /// A row of `env list`.
 #[derive(Debug, Clone, Serialize)]
@@ -39,11 +40,13 @@ impl Environments<'_> {
         let mut rows = Vec::new();
         let mut of_generation = BTreeMap::new();
         for recipe in self.recipes()? {
-            let home = self.home(&recipe.suite, &recipe.architecture);
+            let home = self.home(&recipe.suite, &recipe.architecture)?;
             let latest = input::text(&home.join("latest"))?.unwrap_or_default().trim().to_owned();
             for name in input::names(&home.join("generations"))? {
                 let place = home.join("generations").join(&name);
-                let Some(generation) = read::<Generation>(&place.join("generation.json"))? else { continue };
+                // What has no id as its name is none of ours.
+                let Ok(id) = Id::new(&name.to_string_lossy()) else { continue };
+                let Some(generation) = noted(&home.join("generations"), &id)? else { continue };
                 let environment = format!("{}/{}", recipe.suite, recipe.architecture);
                 let current = generation.id == latest;
                 of_generation.insert(generation.id.clone(), (environment.clone(), current));
@@ -58,7 +61,8 @@ impl Environments<'_> {
             let gone = ("none".to_owned(), false);
             let (environment, current) = of_generation.get(&note.generation).cloned().unwrap_or(gone);
             let age = now().saturating_sub(note.created);
-            let id = name.to_string_lossy().into_owned();
+            let Ok(id) = Id::new(&name.to_string_lossy()) else { continue };
+            let id = id.to_string();
             rows.push(Row { environment, purpose: note.purpose, id, age, size: self.size(&place)?, current });
         }
         rows.sort_by(|a, b| (&a.environment, &a.purpose, &a.id).cmp(&(&b.environment, &b.purpose, &b.id)));
@@ -80,7 +84,7 @@ impl Environments<'_> {
     /// Remove an environment with all that stands on it. Returns what that was.
     pub fn remove(&self, suite: &str, architecture: &str) -> Result<Vec<Row>> {
         self.recipe(suite, architecture)?;
-        let home = self.home(suite, architecture);
+        let home = self.home(suite, architecture)?;
         let mut locks = Vec::new();
         for name in input::names(&home.join("generations"))? {
             let name = name.to_string_lossy().into_owned();
@@ -149,7 +153,7 @@ impl Environments<'_> {
 
     /// Out of the way at once, then removed; never into another file system.
     fn discard(&self, path: &Path) -> Result<()> {
-        let work = Workroom::new(&self.root.join("work"))?;
+        let work = Workroom::new(self.context, &self.root.join("work"))?;
         apply::rename(path, &work.path().join("gone"))?;
         let words = ["-rf", "--one-file-system", "--", "gone"];
         self.context.output("rm", Process::new("rm", words).directory(work.path())).map(|_| ())
