@@ -21,8 +21,9 @@ const SHOWN: usize = 80;
 
 impl Display for Refused {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let shown: String = self.text.chars().take(SHOWN).collect();
-        let more = if shown.len() < self.text.len() { "…" } else { "" };
+        let text = without_passwords(&self.text);
+        let shown: String = text.chars().take(SHOWN).collect();
+        let more = if shown.len() < text.len() { "…" } else { "" };
         write!(f, "'{}{more}' is no {}: {}", printable_line(&shown), self.what, self.why)
     }
 }
@@ -39,9 +40,17 @@ fn refuse<T>(what: &'static str, text: &str, why: &'static str) -> Result<T, Ref
     Err(Refused { what, text: text.to_owned(), why })
 }
 
+/// What most texts are shown as.
+fn whole(text: &str) -> Cow<'_, str> {
+    Cow::Borrowed(text)
+}
+
 /// A text type that is made by `new` alone.
 macro_rules! validated {
     ($name:ident) => {
+        validated!($name, whole);
+    };
+    ($name:ident, $shown:expr) => {
         impl $name {
             /// The text.
             pub fn as_str(&self) -> &str {
@@ -63,7 +72,8 @@ macro_rules! validated {
 
         impl Display for $name {
             fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
+                let shown: fn(&str) -> Cow<'_, str> = $shown;
+                f.write_str(&shown(&self.0))
             }
         }
 
@@ -129,10 +139,11 @@ pub enum Reach {
 }
 
 /// A URL that may be fetched. It has no character that could end it early where it
-/// stands in a line, an option or quotation marks (RFC 3986, section 2).
+/// stands in a line, an option or quotation marks (RFC 3986, section 2). What is shown
+/// of it has no password; `as_str` is for use.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Url(String);
-validated!(Url);
+validated!(Url, without_passwords);
 
 impl Url {
     /// A URL of network schemes, for what foreigners say.
@@ -162,6 +173,11 @@ impl Url {
             return refuse("URL", text, "it names no host");
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// Whether it names a user, with a password or as a token.
+    pub fn has_password(&self) -> bool {
+        matches!(without_passwords(&self.0), Cow::Owned(_))
     }
 
     /// Whether it leads to another machine.
@@ -316,6 +332,60 @@ fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A text with each password of a URL in it hidden: `https://user:***@host/`. A user
+/// without a password is hidden, too, where that can be a token: with https and http.
+pub fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://").map(|at| at + 3) {
+        let (before, after) = rest.split_at(at);
+        let end = after.find(|c: char| c.is_whitespace() || "/?#'\"<>".contains(c)).unwrap_or(after.len());
+        let is_web = ["https://", "http://"].iter().any(|scheme| before.to_ascii_lowercase().ends_with(scheme));
+        shown.push_str(before);
+        rest = after;
+        if let Some((user, _)) = after[..end].rsplit_once('@') {
+            match user.split_once(':') {
+                Some((user, _)) => shown.extend([user, ":***"]),
+                None => shown.push_str(if is_web { "***" } else { user }),
+            }
+            rest = &after[user.len()..];
+        }
+    }
+    shown.push_str(rest);
+    if shown == text { Cow::Borrowed(text) } else { Cow::Owned(shown) }
+}
+
+/// Deepest brackets of what is read: what people write has a dozen.
+const DEEPEST: usize = 200;
+
+/// Refuse a text whose brackets are nested deeper than any reader of it needs. Parsers
+/// go as deep as their text, and a stack that is too small ends the program. Brackets
+/// within quotation marks count, too: what is quoted may be parsed by itself.
+pub fn nesting(text: &str) -> Result<(), usize> {
+    let (mut depth, mut line) = (0_usize, 1);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b'\n' => line += 1,
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Err(line);
+        }
+    }
+    Ok(())
+}
+
+/// [`nesting`], as a fault of a file.
+pub fn flat(text: &str, file: &std::path::Path) -> Result<(), crate::error::Diagnostic> {
+    nesting(text).map_err(|line| {
+        crate::error::Diagnostic::error(format!("more than {DEEPEST} brackets within each other"))
+            .at(crate::error::Location::line(file, line))
+            .hint("nothing that is meant to be read has so many: write it flatter")
+    })
+}
+
 /// A text of a foreigner as one line of another format: no character in it ends a
 /// line or steers a terminal, and white space is single.
 pub fn line(text: &str) -> String {
@@ -391,6 +461,35 @@ mod tests {
         }
         assert!(!Url::within("file:///x", Reach::Everywhere).unwrap().is_remote());
         assert!(Url::within("ssh://x", Reach::Everywhere).is_err());
+    }
+
+    #[test]
+    fn what_is_shown_of_a_url_has_no_password() {
+        for (url, shown) in [
+            ("https://user:pw@host/x@y", "https://user:***@host/x@y"),
+            ("https://user:p@w@host", "https://user:***@host"),
+            ("HTTPS://token@host/", "HTTPS://***@host/"),
+            ("https://host/a:b@c", "https://host/a:b@c"),
+            (
+                "curl: (22) http://u:p@h/ 'http://u:p@h?x' ssh://git@h/",
+                "curl: (22) http://u:***@h/ 'http://u:***@h?x' ssh://git@h/",
+            ),
+            ("ssh://git:pw@h/ git@h:x", "ssh://git:***@h/ git@h:x"),
+        ] {
+            assert_eq!(without_passwords(url), shown);
+        }
+        let url = Url::new("https://user:pw@host/").unwrap();
+        assert_eq!((url.to_string().as_str(), url.as_str()), ("https://user:***@host/", "https://user:pw@host/"));
+        assert!(url.has_password() && !Url::new("https://host/a@b").unwrap().has_password());
+        let refused = Url::new("ftp://user:pw@host/").unwrap_err().to_string();
+        assert!(!refused.contains("pw"), "{refused}");
+    }
+
+    #[test]
+    fn brackets_are_not_nested_without_end() {
+        assert_eq!(nesting(&format!("{}{}", "[(".repeat(100), ")]".repeat(100))), Ok(()));
+        assert_eq!(nesting(&"[]".repeat(1000)), Ok(()));
+        assert_eq!(nesting(&format!("x\n{}", "{".repeat(201))), Err(2));
     }
 
     #[test]

@@ -456,7 +456,13 @@ impl Build<'_> {
     /// What builds, as [`process::contained`] takes it; results go to `part`.
     fn process(&self, part: &Path, environments: &Environments<'_>, step: Step) -> Result<Process> {
         let most = self.request.room.map_or_else(memory, Ok)?;
-        let take = |from: &str| Take { from: from.into(), index: self.changes_names(), to: part.to_owned(), most };
+        let take = |from: &str| Take {
+            from: from.into(),
+            index: self.changes_names(),
+            to: part.to_owned(),
+            most,
+            alone: false,
+        };
         let Some(base) = self.base.filter(|_| self.request.backend == Backend::Session) else {
             let job = backend::Job {
                 base: self.base,

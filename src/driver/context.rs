@@ -266,5 +266,8 @@ pub fn last_words(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let tail = &lines[lines.len().saturating_sub(6)..];
-    if tail.is_empty() { "it said nothing".to_owned() } else { tail.join(" / ") }
+    if tail.is_empty() {
+        return "it said nothing".to_owned();
+    }
+    crate::foreign::without_passwords(&tail.join(" / ")).into_owned()
 }

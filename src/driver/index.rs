@@ -28,6 +28,12 @@ pub struct Offer {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Index(Url);
 
+impl std::fmt::Display for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Index {
     /// One that the command line names: it may be a directory of this machine.
     pub fn ours(text: &str) -> Result<Self, Refused> {
@@ -45,6 +51,11 @@ impl Index {
     /// As it was given.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// Whether it has a name or a password of a user.
+    pub fn has_password(&self) -> bool {
+        self.0.has_password()
     }
 
     /// The page of a project, by its normalised name. A directory of this machine has no server that adds the file's name.
@@ -66,7 +77,7 @@ impl Index {
         if url.is_remote() || text.strip_prefix(&base).is_some_and(|rest| !climbs(rest)) {
             Ok(url)
         } else {
-            Err(format!("'{}' is outside of the index {}", printable_line(text), self.as_str()))
+            Err(format!("'{}' is outside of the index {}", printable_line(text), self.0))
         }
     }
 }
@@ -96,7 +107,7 @@ pub fn offers(text: &str, index: &Index, page: &Url) -> (Vec<Offer>, Vec<Diagnos
             Ok(offer) => offers.push(offer),
             // Old pages have installers for Windows with spaces in their names: nobody misses them.
             Err(why) if ENDINGS.iter().any(|ending| name.to_lowercase().ends_with(ending)) => faults.push(
-                Diagnostic::warning(format!("the index {} offers what is passed over: {why}", index.as_str()))
+                Diagnostic::warning(format!("the index {} offers what is passed over: {why}", index.0))
                     .hint("whoever keeps the index has to correct its pages"),
             ),
             Err(_) => {}

@@ -89,6 +89,9 @@ fn as_root_of_a_namespace(environment: &Environment, command: &Command) -> Optio
     let sessions = match command {
         Command::Build(options) => options.backend != Backend::Host,
         Command::Check(_) | Command::Env(_) => true,
+        // Nothing of the source runs where what is there is only looked at.
+        Command::Lock(options) => !options.check,
+        Command::Vendor(options) => !options.check,
         _ => false,
     };
     if !sessions || nix::unistd::geteuid().is_root() {

@@ -64,7 +64,7 @@ pub struct Vendored {
     #[serde(serialize_with = "text")]
     pub sha256: Sha256,
     /// Where it came from.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "shown")]
     pub url: Url,
     /// `bookworm/amd64`: for which targets it is there.
     #[serde(rename = "for")]
@@ -73,6 +73,11 @@ pub struct Vendored {
 
 fn text<S: serde::Serializer>(value: &impl AsRef<str>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.serialize_str(value.as_ref())
+}
+
+/// As a person may see it.
+fn shown<S: serde::Serializer>(value: &Url, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 /// What was written.
@@ -319,9 +324,8 @@ impl Pages {
         let indexes = if inputs.indexes.is_empty() { &default[..] } else { &inputs.indexes };
         let work = Workroom::new(context, &context.cache()?.join("work"))?;
         for index in indexes {
-            let url = index.as_str();
             let _task =
-                (!missing.is_empty()).then(|| context.begin(format!("asking {url} for {} projects", missing.len())));
+                (!missing.is_empty()).then(|| context.begin(format!("asking {index} for {} projects", missing.len())));
             let mut wanted = Vec::new();
             for project in &missing {
                 // It is below the work directory and part of a URL.
@@ -338,7 +342,7 @@ impl Pages {
                 }
             }
             if pages.is_empty() && !missing.is_empty() {
-                return Err(Diagnostic::error(format!("the index {url} cannot be read: {said}"))
+                return Err(Diagnostic::error(format!("the index {index} cannot be read: {said}"))
                     .hint("check the network, or name another index with --index")
                     .into());
             }
@@ -430,8 +434,9 @@ fn transfer(context: &Context<'_>, wanted: &[(Url, PathBuf)], most: u64) -> Resu
     }
     // A URL has no character that means something here; paths are the cache's and may.
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let row =
-        |(url, path): &(Url, PathBuf)| format!("url = \"{url}\"\noutput = \"{}\"\n", escaped(&path.to_string_lossy()));
+    let row = |(url, path): &(Url, PathBuf)| {
+        format!("url = \"{}\"\noutput = \"{}\"\n", url.as_str(), escaped(&path.to_string_lossy()))
+    };
     let mut words = fetch::curl(wanted.iter().all(|(url, _)| url.is_remote()), most);
     let more = ["--parallel", "--parallel-max", "8", "--create-dirs", "--globoff", "--config", "-"];
     words.extend(more.map(str::to_owned));

@@ -147,7 +147,7 @@ pub fn check<'a>(context: &'a Context<'a>, request: &'a Request, again: Option<A
     let copies = work.path().join("result");
     apply::directory(&copies)?;
     let most = listed.iter().map(|one| one.size).sum();
-    let take = Take { from: "/".into(), index: vec![name], to: copies.clone(), most };
+    let take = Take { from: "/".into(), index: vec![name], to: copies.clone(), most, alone: false };
     take::take(&take, &directory).map_err(Error::failed)?;
     session::hand_over(&copies)?;
     let environments = Environments::new(context)?;

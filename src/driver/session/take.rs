@@ -30,6 +30,9 @@ pub struct Take {
     pub to: PathBuf,
     /// Most bytes in all.
     pub most: u64,
+    /// Whether the index is all that is fetched: a file of any kind.
+    #[serde(default)]
+    pub alone: bool,
 }
 
 /// As many bytes as an index may have.
@@ -59,6 +62,9 @@ pub fn take(take: &Take, root: &Path) -> Outcome<()> {
     let Some((name, file)) = found else {
         return Err(format!("the build has left no {}", take.index.first().map(String::as_str).unwrap_or_default()));
     };
+    if take.alone {
+        return copy(regular(file, &name, take.most)?, &take.to.join(name.as_str())).map(|_| ());
+    }
     let mut text = Vec::new();
     regular(file, &name, MOST_INDEX)?.read_to_end(&mut text).map_err(|error| format!("{name}: {error}"))?;
     let text = String::from_utf8(text).map_err(|_| format!("{name} is not UTF-8"))?;
@@ -150,7 +156,7 @@ mod tests {
             .unwrap();
         let (from, to) = ("/build/place".into(), room.path().join("out"));
         let index = vec!["x_1_amd64.changes".to_owned(), "x_1_all.changes".to_owned()];
-        (room, Take { from, to, index, most: 1000 })
+        (room, Take { from, to, index, most: 1000, alone: false })
     }
 
     fn said(room: &tempfile::TempDir, take: &Take) -> String {
