@@ -501,7 +501,13 @@ impl Build<'_> {
         let words = last_words(&input::bytes(log)?.unwrap_or_default());
         let kept = self.place.with_file_name(self.request.beside("failed")).join(LOG);
         let what = format!("{} could not be built ({ended}): {words}", self.tree.changelog.source);
-        Ok(Diagnostic::error(what).hint(format!("the whole log is {}", kept.display())).into())
+        let cure = match self.request.room {
+            Some(room) if words.contains("No space left on device") || words.contains("file system is full") => {
+                format!("the build may have filled its room of {} MB: give it more with --room; ", room / 1_000_000)
+            }
+            _ => String::new(),
+        };
+        Ok(Diagnostic::error(what).hint(format!("{cure}the whole log is {}", kept.display())).into())
     }
 }
 

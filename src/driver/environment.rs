@@ -6,13 +6,11 @@
 //! reads. A layer's name is the hash of what it was made from.
 
 mod collection;
+mod notes;
 
-use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::apply;
 use crate::debian::control::Control;
@@ -44,48 +42,8 @@ const DEPENDENCIES: &str = include_str!("../../share/driver/dependencies.sh");
 pub const PROCESSES: u64 = 4096;
 
 pub use collection::Row;
-
-/// How an environment is made: what `env create` was told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recipe {
-    /// Codename of the suite.
-    pub suite: String,
-    /// Debian's name of the architecture.
-    pub architecture: String,
-    /// sources.list of the environment.
-    pub sources: String,
-    /// A directory or archive of a system to start from, instead of mmdebstrap.
-    pub from: Option<PathBuf>,
-    /// Packages of the archive that every build gets.
-    pub include: Vec<String>,
-    /// sha256 of each package file that every build gets, by file name; `uv` is that program.
-    pub debs: BTreeMap<String, String>,
-}
-
-/// One state of a suite's minimal system.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Generation {
-    /// Hash of the recipe and of the installed packages.
-    pub id: String,
-    /// Seconds since the epoch.
-    pub created: u64,
-    /// How many packages are installed.
-    pub packages: usize,
-    /// What the session's root is on this machine: its files are its.
-    #[serde(default)]
-    pub ids: u32,
-}
-
-/// What is noted of a layer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Note {
-    /// Generation that it stands on.
-    pub generation: String,
-    /// What it is for: `tools`, `notes`, `lintian`.
-    pub purpose: String,
-    /// Seconds since the epoch.
-    pub created: u64,
-}
+use notes::{ANEW, noted, read};
+pub use notes::{Generation, Note, Recipe};
 
 /// A stack of directories to start sessions on, held while this value lives.
 pub struct Base {
@@ -168,10 +126,20 @@ impl<'a> Environments<'a> {
         for path in named.iter().map(|path| self.context.path(path)) {
             if input::is_directory(&path) {
                 let names = input::names(&path)?;
-                files
-                    .extend(names.iter().filter(|name| name.as_bytes().ends_with(b".deb")).map(|name| path.join(name)));
-            } else {
+                let debs = names.iter().filter(|name| name.as_bytes().ends_with(b".deb"));
+                let before = files.len();
+                files.extend(debs.map(|name| path.join(name)));
+                if files.len() == before {
+                    return Err(Diagnostic::error(format!("there is no .deb in {}", path.display()))
+                        .hint("name the directory that they are in; 'make debs' puts each suite's into one of its own")
+                        .into());
+                }
+            } else if path.as_os_str().as_bytes().ends_with(b".deb") {
                 files.push(path);
+            } else {
+                return Err(Diagnostic::error(format!("{} is no .deb and no directory of some", path.display()))
+                    .hint("--deb takes package files, and directories with package files")
+                    .into());
             }
         }
         Ok(files)
@@ -259,7 +227,8 @@ impl<'a> Environments<'a> {
         self.recipe(suite, architecture)?;
         let id = input::text(&home.join("latest"))?.unwrap_or_default();
         let found = match Id::new(id.trim()) {
-            Ok(id) => noted(&home.join("generations"), &id)?,
+            // A note that is no note of it is as good as none: env update makes it anew.
+            Ok(id) => noted(&home.join("generations"), &id).ok().flatten(),
             Err(_) => None,
         };
         let fault = |what: &str| {
@@ -268,9 +237,10 @@ impl<'a> Environments<'a> {
         };
         match found {
             None => Err(fault("was never finished").into()),
-            Some(found) if found.ids != session::ids()?.first => {
-                Err(fault("has files of other ids than sessions have here: an earlier version made it").into())
-            }
+            Some(found) if found.ids != file_ids()? => Err(fault(
+                "has files of ids that sessions do not have here: an earlier version made it, or /etc/subuid has changed",
+            )
+            .into()),
             Some(found) => Ok(found),
         }
     }
@@ -313,11 +283,14 @@ impl<'a> Environments<'a> {
             &work.path().join("log"),
         )?;
         let packages = input::text(&system.join("packages"))?.unwrap_or_default();
-        let ids = session::ids()?.first;
+        let ids = file_ids()?;
         let id = digest([json(recipe)?.as_str(), &packages, &format!("ids {ids}")])[..12].to_owned();
         let generation = Generation { id: id.clone(), created: now(), packages: packages.lines().count(), ids };
         let place = home.join("generations").join(&id);
-        if input::kind(&place)?.is_none() {
+        // One with other files, or with a note that says nothing, makes way.
+        let there = read::<Generation>(&place.join("generation.json")).ok().flatten();
+        if there.is_none_or(|there| there.ids != ids) {
+            apply::remove(&place)?;
             let note = work.path().join("generation.json");
             apply::write(&note, json(&generation)?.as_bytes(), 0o644)?;
             // The directory appears whole: its note is moved in first.
@@ -530,7 +503,10 @@ impl<'a> Environments<'a> {
             }
         };
         Err(Diagnostic::error(format!("{what} failed ({ended}): {}", super::context::last_words(&words)))
-            .hint(format!("the whole log is {}; is the mirror reachable?", kept.display()))
+            .hint(match cure(&String::from_utf8_lossy(&words)) {
+                Some(cure) => format!("{cure}; the whole log is {}", kept.display()),
+                None => format!("the whole log is {}", kept.display()),
+            })
             .into())
     }
 
@@ -574,6 +550,26 @@ impl<'a> Environments<'a> {
     }
 }
 
+/// What the ids of sessions are on the machine: files keep those.
+fn file_ids() -> Result<u32> {
+    session::ids()?.on_the_machine().map_err(Error::failed)
+}
+
+/// What cures a failed installation, by what it said.
+fn cure(words: &str) -> Option<&'static str> {
+    const ADD_ONS: [&str; 4] =
+        ["dh-sequence-venv", "dh-sequence-appconfig", "dh-sequence-supervisord", "dh-sequence-zeoclient"];
+    const FETCHES: [&str; 4] = ["Failed to fetch", "Could not resolve", "Could not connect", "Temporary failure"];
+    let says = |any: &[&str]| any.iter().any(|one| words.contains(one));
+    match () {
+        () if says(&ADD_ONS) && words.contains("not installable") => {
+            Some("the environment lacks the toolkit: deb-build-app env create SUITE --deb DIRECTORY, with its packages")
+        }
+        () if says(&FETCHES) => Some("is the mirror reachable?"),
+        () => None,
+    }
+}
+
 /// What a lock says of its owner.
 pub fn owner(what: &str) -> String {
     format!("process {} {what}, since {}", std::process::id(), now())
@@ -584,64 +580,5 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
-/// The cure of a note that says what no version of this program has written.
-const ANEW: &str = "remove the environment's directory and make it anew: deb-build-app env create";
-
-/// The note of a generation: it names the directory that it is in, and so no other.
-fn noted(generations: &Path, id: &Id) -> Result<Option<Generation>> {
-    let path = generations.join(id).join("generation.json");
-    match read::<Generation>(&path)? {
-        Some(found) if found.id != id.as_str() => {
-            let refused = format!("{}: it is of another generation", path.display());
-            Err(Diagnostic::error(refused).hint(ANEW).into())
-        }
-        found => Ok(found),
-    }
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let Some(text) = input::text(path)? else { return Ok(None) };
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|error| Diagnostic::error(format!("{} cannot be read: {error}", path.display())).hint(ANEW).into())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::debian::environment::Environment;
-
-    /// What was written into the cache by somebody else.
-    #[test]
-    fn notes_of_the_cache_lead_nowhere_else() {
-        let room = tempfile::tempdir().unwrap();
-        let environment = Environment::from_pairs([("XDG_CACHE_HOME", room.path())]);
-        let context = Context { environment, directory: room.path().to_owned(), tell: &|_| {} };
-        let all = Environments::new(&context).unwrap();
-        let said = |result: Result<Generation>| result.unwrap_err().diagnostics()[0].to_string();
-        assert!(said(all.latest("bookworm", "amd64/../../x")).contains("is no architecture"));
-        assert!(said(all.latest("../x", "amd64")).contains("is no suite"));
-        let home = all.root.join("bookworm-amd64");
-        let note = |name: &str, text: &str| apply::write(&home.join(name), text.as_bytes(), 0o644).unwrap();
-        let recipe = |architecture: &str, deb: &str| {
-            note(
-                "recipe.json",
-                &format!(
-                    "{{\"suite\": \"bookworm\", \"architecture\": \"{architecture}\", \"sources\": \"\", \"from\": null, \
-                     \"include\": [], \"debs\": {{\"{deb}\": \"\"}}}}"
-                ),
-            );
-        };
-        recipe("arm64/../../x", "x.deb");
-        assert!(said(all.latest("bookworm", "amd64")).contains("it is of another environment"));
-        assert!(all.list().unwrap_err().diagnostics()[0].to_string().contains("is no architecture"));
-        recipe("amd64", "../../x.deb");
-        assert!(said(all.latest("bookworm", "amd64")).contains("is no file name"));
-        recipe("amd64", "x.deb");
-        note("latest", "../0123456789ab\n");
-        assert!(said(all.latest("bookworm", "amd64")).contains("was never finished"));
-        note("latest", "0123456789ab\n");
-        note("generations/0123456789ab/generation.json", "{\"id\": \"../../x\", \"created\": 1, \"packages\": 1}");
-        assert!(said(all.latest("bookworm", "amd64")).contains("it is of another generation"));
-    }
-}
+mod tests;

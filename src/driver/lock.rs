@@ -228,7 +228,7 @@ impl<'a> Run<'a> {
                     .hint("uv is not installed: it is on PyPI, and examples/uv makes a package of it"),
             )
         })?;
-        let work = Workroom::new(&context.cache()?.join("work"))?;
+        let work = Workroom::new(context, &context.cache()?.join("work"))?;
         let directories = words.iter().filter_map(|word| {
             let (option, url) = word.split_once('=')?;
             let path = url.strip_prefix("file://").filter(|path| path.starts_with('/'))?;

@@ -46,7 +46,7 @@ impl Environments<'_> {
                 let place = home.join("generations").join(&name);
                 // What has no id as its name is none of ours.
                 let Ok(id) = Id::new(&name.to_string_lossy()) else { continue };
-                let Some(generation) = noted(&home.join("generations"), &id)? else { continue };
+                let Some(generation) = noted(&home.join("generations"), &id).ok().flatten() else { continue };
                 let environment = format!("{}/{}", recipe.suite, recipe.architecture);
                 let current = generation.id == latest;
                 of_generation.insert(generation.id.clone(), (environment.clone(), current));
@@ -57,7 +57,7 @@ impl Environments<'_> {
         }
         for name in input::names(&self.root.join("layers"))? {
             let place = self.root.join("layers").join(&name);
-            let Some(note) = read::<Note>(&place.join("layer.json"))? else { continue };
+            let Some(note) = read::<Note>(&place.join("layer.json")).ok().flatten() else { continue };
             let gone = ("none".to_owned(), false);
             let (environment, current) = of_generation.get(&note.generation).cloned().unwrap_or(gone);
             let age = now().saturating_sub(note.created);
@@ -76,8 +76,9 @@ impl Environments<'_> {
 
     fn size(&self, path: &Path) -> Result<u64> {
         let words = ["-s".into(), "-B1".into(), "--".into(), path.as_os_str().to_owned()];
-        let output = self.context.output("du", Process::new::<std::ffi::OsString>("du", words))?;
-        let text = String::from_utf8_lossy(&output).into_owned();
+        // Of files that somebody else's ids own, it counts what it may see.
+        let output = self.context.attempt(Process::new::<std::ffi::OsString>("du", words))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(text.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default())
     }
 

@@ -42,6 +42,22 @@ impl Ids {
         Ok(Self { first: users.first.max(groups.first), count: users.count.min(groups.count) })
     }
 
+    /// What the first of them is on the machine, or in the namespace around this one.
+    pub fn on_the_machine(self) -> Outcome<u32> {
+        let path = "/proc/self/uid_map";
+        let map = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+        self.outside(&map).ok_or_else(|| format!("{path} does not have {}", self.first))
+    }
+
+    fn outside(self, map: &str) -> Option<u32> {
+        map.lines().find_map(|line| {
+            let mut words = line.split_whitespace().map(str::parse::<u32>);
+            let (first, outside, count) = (words.next()?.ok()?, words.next()?.ok()?, words.next()?.ok()?);
+            let offset = self.first.checked_sub(first).filter(|offset| *offset < count)?;
+            outside.checked_add(offset)
+        })
+    }
+
     /// From a map of user_namespaces(7): rows of `INSIDE OUTSIDE COUNT`.
     fn below(map: &str) -> Outcome<Self> {
         let rows: Vec<(u64, u64)> = map
@@ -151,6 +167,15 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_noted_as_the_machine_has_them() {
+        let ids = Ids { first: 1, count: 65536 };
+        assert_eq!(ids.outside("         0       1000          1\n         1     100000      65536\n"), Some(100000));
+        let ids = Ids { first: 0x7000_0000, count: 65536 };
+        assert_eq!(ids.outside("         0          0 4294967295\n"), Some(0x7000_0000));
+        assert_eq!(ids.outside("0 1000 1\n"), None);
+    }
 
     #[test]
     fn ids_are_never_the_machine_s_own() {
