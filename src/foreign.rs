@@ -243,6 +243,44 @@ impl DebianVersion {
     }
 }
 
+/// What a package may depend on (policy 7.1): `NAME[:ARCHITECTURE] [(RELATION VERSION)]`, and
+/// others instead after `|`. Written anew, so that nothing else is in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Relation(String);
+validated!(Relation);
+
+impl Relation {
+    /// From one part of a field, between commas.
+    pub fn new(text: &str) -> Result<Self, Refused> {
+        let parts: Option<Vec<String>> = text.split('|').map(alternative).collect();
+        match parts {
+            Some(parts) => Ok(Self(parts.join(" | "))),
+            None => refuse("relation", text, "it is a package's name and, in brackets, a version (policy 7.1)"),
+        }
+    }
+
+    /// The names of the packages any of which will do.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.split(" | ").map(|one| one.split([' ', ':']).next().unwrap_or_default())
+    }
+}
+
+fn alternative(text: &str) -> Option<String> {
+    let (name, version) = match text.trim().split_once('(') {
+        Some((name, rest)) => (name.trim(), Some(rest.strip_suffix(')')?.trim())),
+        None => (text.trim(), None),
+    };
+    let (bare, architecture) = name.split_once(':').map_or((name, None), |(bare, rest)| (bare, Some(rest)));
+    PackageName::new(bare).ok()?;
+    architecture.map_or(Some(()), |text| Architecture::new(text).ok().map(|_| ()))?;
+    let Some(version) = version else { return Some(name.to_owned()) };
+    let number = version.trim_start_matches(['<', '=', '>']);
+    let operator = &version[..version.len() - number.len()];
+    let number = DebianVersion::new(number.trim()).ok()?;
+    // `<` and `>` mean `<=` and `>=` to dpkg, and are written so no longer.
+    ["<<", "<=", "=", ">=", ">>", "<", ">"].contains(&operator).then(|| format!("{name} ({operator} {number})"))
+}
+
 /// Debian's name of an architecture, as dpkg's grammar has it: lower-case letters, digits and
 /// hyphens, the first no hyphen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -522,6 +560,37 @@ mod tests {
             assert!(DebianVersion::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(DebianVersion::new("2:1.0-1").unwrap().in_file_names(), "1.0-1");
+    }
+
+    #[test]
+    fn relations_are_names_and_versions() {
+        for (text, written) in [
+            ("python3.11", "python3.11"),
+            (" libc6 (>=2.36) ", "libc6 (>= 2.36)"),
+            ("python3:any (<< 3.12)|g++ | x11", "python3:any (<< 3.12) | g++ | x11"),
+        ] {
+            assert_eq!(Relation::new(text).unwrap().as_str(), written);
+        }
+        let names = Relation::new("python3:any (<< 3.12) | g++").unwrap();
+        assert_eq!(names.names().collect::<Vec<_>>(), ["python3", "g++"]);
+        for bad in [
+            "",
+            "|",
+            "a1 |",
+            "-oDPkg::Pre-Install-Pkgs::=x",
+            "--help",
+            "a1 -o",
+            "a1 (>= 1) x",
+            "a1 (1)",
+            "a1 (=> 1)",
+            "a1 (>= -x)",
+            "a1:-x",
+            "a1 (>= 1",
+            "../a1.deb",
+            "a1\n(",
+        ] {
+            assert!(Relation::new(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

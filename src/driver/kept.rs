@@ -242,7 +242,7 @@ impl Kept {
     fn sweep(&self, latest: &str) -> Result<()> {
         for name in input::names(&self.home)? {
             let name = name.to_string_lossy().into_owned();
-            let state = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let state = [12, 32].contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit());
             if state && name != latest && self.state.as_deref() != Some(name.as_str()) {
                 if let Ok(_held) = Held::alone(&self.home.join(format!("{name}.lock")), &owner("removes it"))? {
                     apply::remove(&self.home.join(&name))?;

@@ -225,7 +225,7 @@ fn noted(path: &Path) -> Result<(Option<String>, Option<String>)> {
         Error::from(
             Diagnostic::error(refused.to_string())
                 .at(Location::line(path, line))
-                .hint(format!("say it yourself: --{key}")),
+                .hint(format!("name it yourself: --{key}, or build it anew")),
         )
     };
     let suite = word("suite").map(|text| SuiteName::new(text).map_err(|refused| fault("suite", refused)));

@@ -147,3 +147,23 @@ fn a_service_that_runs_and_does_not_answer_fails_the_install_check() {
     let log = String::from_utf8(read(source.results("dba-mute").join("check-install.log"))).unwrap();
     assert!(log.contains("http://127.0.0.1:8765/ does not answer"), "{log}");
 }
+
+/// dpkg-deb would refuse to make such a package, and so it is made by hand.
+#[test]
+fn a_package_whose_dependency_is_an_option_of_apt_is_refused() {
+    let source = Source::new("dba-option", &[]);
+    let place = source.path();
+    let script = "mkdir r; cd r; printf '%s\\n' 'Package: dba-option' 'Version: 1.0' 'Architecture: all' \
+                  'Maintainer: M <m@example.org>' 'Depends: -oDPkg::Pre-Install-Pkgs::=/usr/bin/id' 'Description: x' ' y' >control; \
+                  tar -czf control.tar.gz ./control; tar -czf data.tar.gz -T /dev/null; echo 2.0 >debian-binary; \
+                  ar rc dba-option_1.0_all.deb debian-binary control.tar.gz data.tar.gz; \
+                  { printf '%s\\n' 'Format: 1.8' 'Source: dba-option' 'Binary: dba-option' 'Architecture: all' 'Version: 1.0' \
+                  'Distribution: unstable' 'Checksums-Sha256:'; \
+                  echo \" $(sha256sum <dba-option_1.0_all.deb | cut -d' ' -f1) $(stat -c %s dba-option_1.0_all.deb) dba-option_1.0_all.deb\"; \
+                  } >dba-option_1.0_all.changes";
+    crate::sh(&place, script);
+    let changes = place.join("r/dba-option_1.0_all.changes").to_string_lossy().into_owned();
+    let words = fails(&mut source.program(&["check", "--only", "install", &changes]), 1);
+    let refused = "dba-option_1.0_all.deb: Depends: '-oDPkg::Pre-Install-Pkgs::=/usr/bin/id' is no relation";
+    assert!(words.contains(refused), "{words}");
+}

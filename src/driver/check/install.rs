@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::apply;
 use crate::debian::paragraph;
 use crate::error::{Diagnostic, Error, Result};
+use crate::foreign::{PackageName, Refused, Relation};
 use crate::input;
 
 use super::super::context::Task;
@@ -105,17 +106,20 @@ impl Checker<'_> {
             let (paragraphs, _) = paragraph::parse(&text, Path::new(file));
             let Some(control) = paragraphs.first() else { continue };
             let value = |name: &str| control.get(name).map(|field| field.value()).unwrap_or_default();
-            names.push(value("Package"));
+            let fault = |field: &str, refused: Refused| {
+                let fault = Diagnostic::error(format!("{file}: {field}: {refused}"));
+                Error::from(fault.hint("dpkg-deb --build makes no such package: build it anew"))
+            };
+            names.push(PackageName::new(&value("Package")).map_err(|refused| fault("Package", refused))?.to_string());
             for field in ["Pre-Depends", "Depends"] {
-                clauses.extend(
-                    value(field).split(',').map(|clause| clause.split_whitespace().collect::<Vec<_>>().join(" ")),
-                );
+                for clause in value(field).split(',').filter(|clause| !clause.trim().is_empty()) {
+                    clauses.insert(Relation::new(clause).map_err(|refused| fault(field, refused))?);
+                }
             }
         }
-        clauses.retain(|clause| {
-            !clause.is_empty() && !clause.split('|').any(|one| names.iter().any(|name| name == of(one)))
-        });
-        Ok((names, clauses.into_iter().collect::<Vec<_>>().join(", ")))
+        clauses.retain(|clause| !clause.names().any(|one| names.iter().any(|name| name == one)));
+        let clauses: Vec<&str> = clauses.iter().map(Relation::as_str).collect();
+        Ok((names, clauses.join(", ")))
     }
 }
 
@@ -136,9 +140,4 @@ fn untestable(log: &str) -> Option<&'static str> {
         }
         () => None,
     }
-}
-
-/// The package that a relation names.
-fn of(relation: &str) -> &str {
-    relation.trim().split([' ', '(', ':', '[']).next().unwrap_or_default()
 }
