@@ -30,6 +30,8 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// Standard error.
     pub stderr: Vec<u8>,
+    /// Whether it was killed, for it printed more than was wanted.
+    pub cut: bool,
 }
 
 /// Show `plan` and, unless `no_act`, carry it out.
@@ -65,6 +67,15 @@ pub fn action(action: &Action) -> Result<()> {
 
 /// Run a child and keep what it prints. Only a child that cannot be started is an error.
 pub fn capture(process: &Process) -> Result<Output> {
+    capture_at_most(process, u64::MAX)
+}
+
+/// As many bytes of standard error as are kept.
+const MOST_SAID: u64 = 64 << 20;
+
+/// The same; a child that prints more bytes is killed.
+pub fn capture_at_most(process: &Process, most: u64) -> Result<Output> {
+    use std::io::Read;
     let mut child = command(process)
         .stdin(if process.input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
@@ -80,7 +91,27 @@ pub fn capture(process: &Process) -> Result<Output> {
             other => other,
         })
     });
-    let output = child.wait_with_output().map_err(failed)?;
+    // Another one takes what it says meanwhile, to the end, so that it never waits.
+    let said = child.stderr.take().map(|mut pipe| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            pipe.by_ref().take(MOST_SAID).read_to_end(&mut bytes)?;
+            std::io::copy(&mut pipe, &mut std::io::sink()).map(|_| bytes)
+        })
+    });
+    let mut stdout = Vec::new();
+    if let Some(pipe) = child.stdout.take() {
+        pipe.take(most.saturating_add(1)).read_to_end(&mut stdout).map_err(failed)?;
+    }
+    let cut = stdout.len() as u64 > most;
+    if cut {
+        child.kill().map_err(failed)?;
+    }
+    let status = child.wait().map_err(failed)?;
+    let stderr = match said.map(std::thread::JoinHandle::join) {
+        Some(Ok(bytes)) => bytes.map_err(failed)?,
+        _ => Vec::new(),
+    };
     if let Some(feeder) = feeder {
         match feeder.join() {
             Ok(written) => written.map_err(failed)?,
@@ -89,12 +120,7 @@ pub fn capture(process: &Process) -> Result<Output> {
             }
         }
     }
-    Ok(Output {
-        success: output.status.success(),
-        status: words(output.status),
-        stdout: output.stdout,
-        stderr: output.stderr,
-    })
+    Ok(Output { success: status.success() && !cut, status: words(status), stdout, stderr, cut })
 }
 
 /// Run a child with our standard output (sent to standard error, which is

@@ -147,7 +147,17 @@ impl Context<'_> {
     }
 
     /// The same for a program that is killed after this time.
-    pub fn attempt_within(&self, limit: Duration, mut process: Process) -> Result<apply::Output> {
+    pub fn attempt_within(&self, limit: Duration, process: Process) -> Result<apply::Output> {
+        let what = process.program.to_string_lossy().into_owned();
+        let output = self.attempt_limited(limit, input::ARCHIVE, process)?;
+        if output.cut {
+            return Err(Error::failed(format!("{what} printed more than {} MB", input::ARCHIVE >> 20)));
+        }
+        Ok(output)
+    }
+
+    /// The same for a program that is killed after so many bytes as well, which it says.
+    pub fn attempt_limited(&self, limit: Duration, most: u64, mut process: Process) -> Result<apply::Output> {
         // What a caller sets goes before what this process has.
         let mut environment = self.children();
         environment.append(&mut process.environment);
@@ -157,9 +167,9 @@ impl Context<'_> {
         let words = ["--signal=KILL".to_owned(), limit.as_secs().to_string()].map(OsString::from);
         let arguments = words.into_iter().chain([process.program]).chain(process.arguments).collect();
         let process = Process { program: "timeout".into(), arguments, ..process };
-        let output = apply::capture(&super::process::bound(process))?;
+        let output = apply::capture_at_most(&super::process::bound(process), most)?;
         // timeout(1) ends as what it has started was ended: by SIGKILL.
-        if output.status.ends_with("status 137") {
+        if output.status.ends_with("status 137") && !output.cut {
             let fault = format!("{what} was killed: it took longer than {} s, or all memory", limit.as_secs());
             return Err(Diagnostic::error(fault).hint("look for a file in the source that never ends").into());
         }

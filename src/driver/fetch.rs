@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::foreign::{DebianVersion, PackageName, Reach, Sha256, Url};
+use crate::foreign::{DebianVersion, PackageName, Reach, Sha256, Url, without_passwords};
 use crate::input;
 use crate::plan::Process;
 
@@ -119,7 +119,7 @@ fn from_git(context: &Context<'_>, request: &Request) -> Result<Fetched> {
         file: source::orig_name(&name, &version, compression),
         sha256: sha256(&bytes).to_string(),
         size: bytes.len(),
-        from: request.repository.clone(),
+        from: without_passwords(&request.repository).into_owned(),
         commit: Some(commit),
         tag,
         signature,
@@ -202,17 +202,18 @@ fn directory_name(context: &Context<'_>, repository: &str) -> Option<String> {
 
 fn from_archive(context: &Context<'_>, request: &Request, archive: &str) -> Result<Fetched> {
     let bytes = read(context, archive)?;
+    let shown = without_passwords(archive);
     let digest = sha256(&bytes);
     let expected = request.sha256.as_deref().map(Sha256::new).transpose();
     let expected = expected.map_err(|refused| Error::Usage(Diagnostic::error(format!("--sha256: {refused}"))))?;
     if let Some(expected) = expected.filter(|expected| *expected != digest) {
-        return Err(Diagnostic::error(format!("{archive} has sha256 {digest}, not {expected}"))
+        return Err(Diagnostic::error(format!("{shown} has sha256 {digest}, not {expected}"))
             .hint("the archive is another one than you checked: ask upstream which is right")
             .into());
     }
     let compression = Compression::of(&bytes).ok_or_else(|| {
         Error::from(
-            Diagnostic::error(format!("{archive} is no tar archive compressed with gzip, bzip2 or xz"))
+            Diagnostic::error(format!("{shown} is no tar archive compressed with gzip, bzip2 or xz"))
                 .hint("dpkg-source takes no other as orig tarball: repack it, see mk-origtargz(1)"),
         )
     })?;
@@ -243,7 +244,7 @@ fn from_archive(context: &Context<'_>, request: &Request, archive: &str) -> Resu
         file: source::orig_name(&name, &version, compression),
         sha256: digest.to_string(),
         size: bytes.len(),
-        from: archive.to_owned(),
+        from: without_passwords(archive).into_owned(),
         commit: None,
         tag: None,
         signature,
@@ -255,8 +256,10 @@ fn from_archive(context: &Context<'_>, request: &Request, archive: &str) -> Resu
 /// A file's bytes, or those at a URL.
 fn read(context: &Context<'_>, place: &str) -> Result<Vec<u8>> {
     if place.contains("://") {
-        context.say(format!("downloading {place}"));
-        return download(context, place);
+        let url = Url::within(place, Reach::Everywhere);
+        let url = url.map_err(|refused| Error::Usage(Diagnostic::error(refused.to_string())))?;
+        context.say(format!("downloading {url}"));
+        return download(context, &url, input::ARCHIVE);
     }
     let path = context.path(Path::new(place));
     input::bytes(&path)?.ok_or_else(|| {
@@ -265,13 +268,38 @@ fn read(context: &Context<'_>, place: &str) -> Result<Vec<u8>> {
     })
 }
 
-/// The bytes at a URL of the command line, through curl.
-fn download(context: &Context<'_>, url: &str) -> Result<Vec<u8>> {
-    let url =
-        Url::within(url, Reach::Everywhere).map_err(|refused| Error::Usage(Diagnostic::error(refused.to_string())))?;
-    let mut words = curl(url.is_remote(), input::ARCHIVE);
-    words.extend(["--globoff", "--", url.as_str()].map(str::to_owned));
-    context.output(&format!("downloading {url}"), Process::new("curl", words))
+/// The bytes at a URL of the command line, at most so many, through curl.
+fn download(context: &Context<'_>, url: &Url, most: u64) -> Result<Vec<u8>> {
+    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let path = work.path().join("download");
+    let output = transfer(context, &[(url.clone(), path.clone())], most, &[])?;
+    if output.success {
+        return input::bytes(&path)?.ok_or_else(|| Error::failed(format!("curl has left nothing of {url}")));
+    }
+    // Where a server says no size, curl is ended at the limit: by SIGXFSZ, or for it cannot write (23, 63).
+    if [" 153", " 23", " 63"].iter().any(|end| output.status.ends_with(end)) {
+        return Err(Diagnostic::error(format!("{url} has more than {} MB", most >> 20))
+            .hint("no release is that large: look at what the server sends")
+            .into());
+    }
+    let words = super::context::last_words(&output.stderr);
+    Err(Error::failed(format!("downloading {url} failed ({}): {words}", output.status)))
+}
+
+/// Fetch URLs into files of at most `most` bytes; what cannot be fetched leaves no file.
+pub fn transfer(context: &Context<'_>, wanted: &[(Url, PathBuf)], most: u64, more: &[&str]) -> Result<apply::Output> {
+    // A URL has no character that means something here; paths are the cache's and may. In
+    // a file of options, nobody reads a password over curl's shoulder.
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let row = |(url, path): &(Url, PathBuf)| {
+        format!("url = \"{}\"\noutput = \"{}\"\n", url.as_str(), escaped(&path.to_string_lossy()))
+    };
+    context.needs("curl")?;
+    // curl knows a size beforehand where the server says it; what is longer than that ends here.
+    let words = [format!("--fsize={most}"), "curl".to_owned()].into_iter();
+    let words = words.chain(curl(wanted.iter().all(|(url, _)| url.is_remote()), most));
+    let words = words.chain(more.iter().chain(&["--globoff", "--config", "-"]).map(|word| (*word).to_owned()));
+    context.attempt(Process::new("prlimit", words).input(wanted.iter().map(row).collect::<String>()))
 }
 
 /// What curl is always told: no file of options or passwords of its own, from one
@@ -393,4 +421,30 @@ pub fn json(value: &impl Serialize) -> Result<String> {
 fn sha256(bytes: &[u8]) -> Sha256 {
     use sha2::Digest;
     Sha256::of(&sha2::Sha256::digest(bytes).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    #[test]
+    fn a_download_that_says_no_size_has_an_end() {
+        let room = tempfile::tempdir().unwrap();
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://user:secret@{}/x-1.0.tar.gz", server.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for client in server.incoming() {
+                let mut client = client.unwrap();
+                let _ = client.read(&mut [0; 4096]);
+                let _ = client.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+                while client.write_all(&[0; 1 << 16]).is_ok() {}
+            }
+        });
+        let environment = [("PATH", std::env::var_os("PATH").unwrap()), ("XDG_CACHE_HOME", room.path().into())];
+        let environment = crate::debian::environment::Environment::from_pairs(environment);
+        let context = Context { environment, directory: room.path().to_owned(), tell: &|_| {} };
+        let fault = download(&context, &Url::new(&url).unwrap(), 1 << 20).unwrap_err().to_string();
+        assert!(fault.contains("has more than 1 MB") && !fault.contains("secret"), "{fault}");
+    }
 }

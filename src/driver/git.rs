@@ -8,11 +8,12 @@
 pub mod snapshot;
 pub mod submodule;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Diagnostic, Error, Result};
-use crate::foreign::{Refused, Url};
+use crate::foreign::{Refused, Url, without_passwords};
 use crate::input;
 use crate::plan::Process;
 
@@ -54,6 +55,14 @@ const OLD: [&str; 13] = [
     "zeroPaddedDate",
     "zeroPaddedFilemode",
 ];
+
+/// Most files and directories of a commit; the largest projects have some 500,000.
+const MOST_FILES: usize = 1_000_000;
+/// Most bytes of a list of them, and of anything else that git prints but an archive.
+const MOST_LISTED: u64 = 256 << 20;
+
+/// Most objects whose ids begin alike that are looked at.
+const MOST_ALIKE: usize = 64;
 
 /// How long git may take to read a repository of this machine: it waits for what
 /// writes into a FIFO that is called .gitignore.
@@ -143,8 +152,12 @@ impl Remote {
     /// From its text.
     pub fn new(text: &str) -> std::result::Result<Self, String> {
         let own = || Self(text.to_owned());
-        let refused =
-            |why: &str| Err(format!("'{}' is no repository to fetch: {why}", crate::foreign::printable_line(text)));
+        let refused = |why: &str| {
+            Err(format!(
+                "'{}' is no repository to fetch: {why}",
+                crate::foreign::printable_line(&without_passwords(text))
+            ))
+        };
         let bad = |c: char| c.is_control() || c.is_whitespace() || "\"'<>\\^`{|}$;&*?".contains(c);
         let name = |part: &str| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
@@ -223,7 +236,7 @@ impl<'a> Repository<'a> {
         let directory = context.path(Path::new(local.unwrap_or(place)));
         let none = |why: &str| {
             Error::from(
-                Diagnostic::error(format!("{place} is no git repository{why}"))
+                Diagnostic::error(format!("{} is no git repository{why}", without_passwords(place)))
                     .hint("name a repository, or a release archive with --archive"),
             )
         };
@@ -250,7 +263,7 @@ impl<'a> Repository<'a> {
         let directory = context.cache()?.join("git").join(&name[..32]);
         let mirror = Self {
             context,
-            name: url.as_str().to_owned(),
+            name: without_passwords(url.as_str()).into_owned(),
             directory: directory.clone(),
             place: None,
             origin: Some(url.as_str().to_owned()),
@@ -262,7 +275,7 @@ impl<'a> Repository<'a> {
             crate::apply::directory(&directory)?;
             context.output("git init", process(&directory, None, words))?;
         }
-        context.say(format!("fetching {}", url.as_str()));
+        context.say(format!("fetching {}", mirror.name));
         mirror.fetch(&[
             "--force",
             "--prune",
@@ -292,11 +305,15 @@ impl<'a> Repository<'a> {
         if place.work_tree.is_none() {
             return Ok(None);
         }
+        let has_commit = self.git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?.success;
+        if has_commit {
+            self.listing("HEAD")?;
+        }
         // Within a submodule, git would go by that one's own configuration.
         let words = ["status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=all"];
         let status = self.ask(words)?;
         let mut lines: Vec<String> = status.lines().map(|line| line.trim().to_owned()).take(3).collect();
-        if !self.git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?.success {
+        if !has_commit {
             return Ok((!lines.is_empty()).then(|| lines.join(", ")));
         }
         for submodule in self.submodules("HEAD")? {
@@ -316,7 +333,11 @@ impl<'a> Repository<'a> {
             Wanted::Head => vec!["HEAD".to_owned(), "refs/remote-head".to_owned()],
             Wanted::Tag(name) => vec![format!("refs/tags/{name}")],
             Wanted::Branch(name) => vec![format!("refs/heads/{name}"), format!("refs/remotes/origin/{name}")],
-            Wanted::Commit(id) => vec![id.clone()],
+            // HEAD and its like are no branch's and no tag's name here.
+            Wanted::Commit(id) if id == "HEAD" || id.starts_with("HEAD~") || id.starts_with("HEAD^") => {
+                vec![id.clone()]
+            }
+            Wanted::Commit(id) => return self.commit_of_id(id),
         };
         for name in names {
             let found =
@@ -336,13 +357,53 @@ impl<'a> Repository<'a> {
             .into())
     }
 
+    /// The commit whose id begins so. git would look for a branch or a tag of this name, too.
+    fn commit_of_id(&self, id: &str) -> Result<String> {
+        let id = id.to_ascii_lowercase();
+        let fault = |what: &str, hint: &str| {
+            Error::from(Diagnostic::error(format!("{}: {what}", self.name)).hint(hint.to_owned()))
+        };
+        if !(4..=64).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let what = format!("'{}' is no id of a commit", crate::foreign::printable_line(&id));
+            return Err(fault(&what, "it has 4 to 64 hexadecimal digits; --tag and --branch take names"));
+        }
+        let listed = self.git(["rev-parse", &format!("--disambiguate={id}")])?;
+        let mut found = Vec::new();
+        for object in text(&listed.stdout).lines().filter(|object| object.starts_with(&id)).take(MOST_ALIKE) {
+            if self.ask(["cat-file", "-t", object])? == "commit" {
+                found.push(object.to_owned());
+            }
+        }
+        match found.as_slice() {
+            [one] => Ok(one.clone()),
+            [] => {
+                Err(fault(&format!("no commit '{id}'"), "'git log --all' shows what there is; 'git fetch' brings more"))
+            }
+            _ => Err(fault(&format!("several commits begin with '{id}'"), "give more digits of the one that is meant")),
+        }
+    }
+
     /// Whether a tag is signed, and by whom: `none`, `good KEY`, or `not verified: …`.
     pub fn signature(&self, tag: &str) -> Result<String> {
         let name = format!("refs/tags/{tag}");
-        if self.ask(["cat-file", "-t", &name])? != "tag"
-            || !self.ask(["cat-file", "tag", &name])?.contains("-----BEGIN ")
-        {
+        if self.ask(["cat-file", "-t", &name])? != "tag" {
             return Ok("none".to_owned());
+        }
+        let object = self.ask(["cat-file", "tag", &name])?;
+        if !object.contains("-----BEGIN ") {
+            return Ok("none".to_owned());
+        }
+        // Signed is the object, not the ref: whoever keeps the repository lets any ref lead to it.
+        let head = object.split("\n\n").next().unwrap_or_default();
+        let own = head.lines().find_map(|line| line.strip_prefix("tag ")).unwrap_or_default();
+        if own != tag {
+            let own = crate::foreign::printable_line(own).into_owned();
+            return Err(Diagnostic::error(format!(
+                "{}: what the tag '{tag}' leads to is signed as '{own}'",
+                self.name
+            ))
+            .hint("somebody has given an older release a new name: ask upstream, and do not build it")
+            .into());
         }
         let words = ["verify-tag", "--raw", "--", &name];
         let output = self.context.attempt(trusting(process(&self.directory, None, words)))?;
@@ -376,16 +437,17 @@ impl<'a> Repository<'a> {
     }
 
     fn collect(&self, commit: &str, below: &Path, parts: &mut Vec<Part>, found: &mut Vec<Submodule>) -> Result<()> {
+        let submodules = self.submodules(commit)?;
         // tar.umask: the archive's modes do not follow a configuration.
         let top = self.named(commit, Path::new(""));
         let words = ["-c", "tar.umask=0022", "archive", "--format=tar", "--end-of-options", &top];
-        let archive = self.git(words)?;
+        let archive = self.context.attempt_within(LOCAL, self.process(words))?;
         if !archive.success {
             let words = super::context::last_words(&archive.stderr);
             return Err(Error::failed(format!("git archive {commit} failed: {words}")));
         }
         parts.push(Part { directory: below.to_owned(), bytes: archive.stdout });
-        for submodule in self.submodules(commit)? {
+        for submodule in submodules {
             let path = below.join(&submodule.path);
             let repository = self.submodule(commit, &submodule)?;
             repository.collect(&submodule.commit, &path, parts, found)?;
@@ -401,8 +463,52 @@ impl<'a> Repository<'a> {
         if path.as_os_str().is_empty() { commit.to_owned() } else { format!("{commit}:{}", path.display()) }
     }
 
+    /// What is in a tree, before anything is made of it: a few objects can stand for
+    /// more files than any disk has.
+    fn listing(&self, tree: &str) -> Result<String> {
+        // Directories, too: a tree can be all of them.
+        let words = ["ls-tree", "-r", "-t", "-z", "--end-of-options", tree];
+        let output = self.context.attempt_limited(LOCAL, MOST_LISTED, self.process(words))?;
+        let too_much = |what: String| {
+            Error::from(
+                Diagnostic::error(format!("{} has {what} in {tree}", self.name))
+                    .hint("it is no source that a package is made of: look at what it repeats"),
+            )
+        };
+        if output.cut {
+            return Err(too_much(format!("more than {} MB of file names", MOST_LISTED >> 20)));
+        }
+        if !output.success {
+            let words = super::context::last_words(&output.stderr);
+            return Err(Error::failed(format!("git ls-tree failed ({}): {words}", output.status)));
+        }
+        let listing = text(&output.stdout);
+        let mut blobs: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut files = 0;
+        for row in listing.split('\0').filter(|row| !row.is_empty()) {
+            files += 1;
+            let mut facts = row.split_whitespace().skip(1);
+            if let (Some("blob"), Some(id)) = (facts.next(), facts.next()) {
+                *blobs.entry(id).or_default() += 1;
+            }
+        }
+        if files > MOST_FILES {
+            return Err(too_much(format!("more than {MOST_FILES} files")));
+        }
+        let ids: String = blobs.keys().map(|id| format!("{id}\n")).collect();
+        let sizes = self.process(["cat-file", "--batch-check=%(objectsize)"]).input(ids);
+        let sizes = text(&self.context.attempt_limited(LOCAL, MOST_LISTED, sizes)?.stdout);
+        let sizes = sizes.lines().map(|size| size.parse::<u64>().unwrap_or_default());
+        let bytes =
+            sizes.zip(blobs.values()).fold(0_u64, |sum, (size, times)| sum.saturating_add(size.saturating_mul(*times)));
+        if bytes > input::ARCHIVE {
+            return Err(too_much(format!("more than {} MB", input::ARCHIVE >> 20)));
+        }
+        Ok(listing)
+    }
+
     fn submodules(&self, commit: &str) -> Result<Vec<Submodule>> {
-        let listing = self.ask(["ls-tree", "-r", "-z", "--end-of-options", &self.named(commit, Path::new(""))])?;
+        let listing = self.listing(&self.named(commit, Path::new("")))?;
         submodule::all(&listing).map_err(|path| {
             let fault = format!("{} has a submodule at '{}'", self.name, path.display());
             Diagnostic::error(fault).hint("no repository of a good will has: look at it").into()
@@ -452,7 +558,7 @@ impl<'a> Repository<'a> {
         // Beside a repository of this machine are others, which may be private.
         match self.origin.as_deref().map(Remote::new) {
             Some(Ok(base)) => Remote::new(&relative_url(base.as_str(), url)).map_err(refused),
-            _ => Err(refused(format!("'{url}' is beside a repository that is on this machine"))),
+            _ => Err(refused(format!("'{}' is beside a repository that is on this machine", without_passwords(url)))),
         }
     }
 
@@ -462,12 +568,22 @@ impl<'a> Repository<'a> {
     }
 
     fn git<const N: usize>(&self, words: [&str; N]) -> Result<crate::apply::Output> {
-        self.context.attempt_within(LOCAL, self.process(words))
+        let output = self.context.attempt_limited(LOCAL, MOST_LISTED, self.process(words))?;
+        if output.cut {
+            let fault = format!("git {} has more than {} MB to say of {}", words[0], MOST_LISTED >> 20, self.name);
+            return Err(Diagnostic::error(fault).hint("look at what it has in it").into());
+        }
+        Ok(output)
     }
 
     fn ask<const N: usize>(&self, words: [&str; N]) -> Result<String> {
         let what = format!("git {}", words[0]);
-        self.context.output(&what, self.process(words)).map(|bytes| text(&bytes))
+        let output = self.git(words)?;
+        if output.success {
+            return Ok(text(&output.stdout));
+        }
+        let words = super::context::last_words(&output.stderr);
+        Err(Error::failed(format!("{what} failed ({}): {words}", output.status)))
     }
 }
 

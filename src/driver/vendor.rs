@@ -432,19 +432,8 @@ fn transfer(context: &Context<'_>, wanted: &[(Url, PathBuf)], most: u64) -> Resu
     if wanted.is_empty() {
         return Ok(String::new());
     }
-    // A URL has no character that means something here; paths are the cache's and may.
-    let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let row = |(url, path): &(Url, PathBuf)| {
-        format!("url = \"{}\"\noutput = \"{}\"\n", url.as_str(), escaped(&path.to_string_lossy()))
-    };
-    let mut words = fetch::curl(wanted.iter().all(|(url, _)| url.is_remote()), most);
-    let more = ["--parallel", "--parallel-max", "8", "--create-dirs", "--globoff", "--config", "-"];
-    words.extend(more.map(str::to_owned));
-    context.needs("curl")?;
-    // curl knows a size beforehand where the server says it; what is longer than that ends here.
-    let words = [format!("--fsize={most}"), "curl".to_owned()].into_iter().chain(words);
-    let process = Process::new("prlimit", words).input(wanted.iter().map(row).collect::<String>());
-    Ok(super::context::last_words(&context.attempt(process)?.stderr))
+    let output = fetch::transfer(context, wanted, most, &["--parallel", "--parallel-max", "8", "--create-dirs"])?;
+    Ok(super::context::last_words(&output.stderr))
 }
 
 /// What building the source archives among the files takes.

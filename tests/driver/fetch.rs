@@ -212,6 +212,32 @@ fn signatures_of_archives_and_tags_are_checked() {
     assert!(json.contains("\"signature\": \"good "), "{json}");
     let words = fails(program(&app).args(["fetch", "--tag", "v1.2", "--verify"]), 1);
     assert!(words.contains("no signature"), "{words}");
+    // A signature is of the name inside, whatever the ref is called.
+    sh(&app, "git update-ref refs/tags/v2.0 $(git rev-parse refs/tags/v1.1)");
+    let mut command = program(&app);
+    let words =
+        fails(command.env("GNUPGHOME", work.path().join("gpg")).args(["fetch", "--tag", "v2.0", "--verify"]), 1);
+    assert!(words.contains("'v2.0' leads to is signed as 'v1.1'"), "{words}");
+}
+
+#[test]
+fn an_abbreviated_commit_is_no_branch_and_no_tag() {
+    let work = tempfile::tempdir().unwrap();
+    repository(work.path());
+    let app = work.path().join("app");
+    let good = sh(&app, "git rev-parse HEAD").trim().to_owned();
+    let short = &good[..8];
+    sh(&app, &format!("git update-ref refs/heads/{short} HEAD~1; git update-ref refs/tags/{short} HEAD~1"));
+    let commit = |id: &str| {
+        let json = ok(program(&app).args(["--json", "fetch", "--upstream-version", "3", "--commit", id]));
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["commit"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(commit(short), good);
+    assert_eq!(commit(&good), good);
+    for bad in ["main", "v1.0rc1", "deadbeef"] {
+        let said = fails(program(&app).args(["fetch", "--upstream-version", "3", "--commit", bad]), 1);
+        assert!(said.contains(bad) && said.contains("hint"), "{said}");
+    }
 }
 
 /// What a source says in its repository runs nothing: neither when it is looked at nor when it is archived.
@@ -326,6 +352,37 @@ fn a_private_repository_does_not_come_in() {
     let mut command = program(&work.path().join("further"));
     ok(command.env("XDG_CACHE_HOME", &cache).args(["fetch", "--upstream-version", "1", "-o", "../out"]));
     assert!(names(&work.path().join("out")).contains(&"notes_1.orig.tar.xz".to_owned()));
+}
+
+/// A few objects that stand for more files, or for more bytes, than there is room.
+#[test]
+fn a_repository_that_repeats_itself_without_end_is_refused() {
+    let work = tempfile::tempdir().unwrap();
+    let bomb = |name: &str, depth: &str| {
+        sh(
+            work.path(),
+            &format!(
+                "git init -q -b main {name}; cd {name}
+                 t=$(head -c 100000 /dev/zero | git hash-object -w --stdin) kind=blob mode=100644
+                 for d in $(seq {depth}); do
+                     t=$(for i in 0 1 2 3 4 5 6 7 8 9; do printf '%s %s %s\\tf%s\\n' $mode $kind $t $i; done | git mktree)
+                     kind=tree mode=040000
+                 done
+                 c=$(git commit-tree $t -m x); git update-ref refs/heads/main $c; git tag v1.0 $c"
+            ),
+        );
+        work.path().join(name)
+    };
+    for (name, depth, what) in [("files", "7", "MB of file names in"), ("bytes", "5", "more than 4096 MB in")] {
+        let app = bomb(name, depth);
+        for more in [&[][..], &["--allow-dirty"]] {
+            let began = std::time::Instant::now();
+            let words = ["fetch", "--tag", "v1.0", "--name", "evil"];
+            let said = fails(program(&app).args(words).args(more), 1);
+            assert!(said.contains(what), "{name}: {said}");
+            assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
+        }
+    }
 }
 
 #[test]
