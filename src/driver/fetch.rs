@@ -270,7 +270,7 @@ fn read(context: &Context<'_>, place: &str) -> Result<Vec<u8>> {
 
 /// The bytes at a URL of the command line, at most so many, through curl.
 fn download(context: &Context<'_>, url: &Url, most: u64) -> Result<Vec<u8>> {
-    let work = Workroom::new(&context.cache()?.join("work"))?;
+    let work = Workroom::new(context, &context.cache()?.join("work"))?;
     let path = work.path().join("download");
     let output = transfer(context, &[(url.clone(), path.clone())], most, &[])?;
     if output.success {
@@ -441,10 +441,10 @@ mod tests {
                 while client.write_all(&[0; 1 << 16]).is_ok() {}
             }
         });
-        let environment = [("PATH", std::env::var_os("PATH").unwrap()), ("XDG_CACHE_HOME", room.path().into())];
+        let environment = [("PATH", "/usr/bin:/bin".as_ref()), ("XDG_CACHE_HOME", room.path())];
         let environment = crate::debian::environment::Environment::from_pairs(environment);
         let context = Context { environment, directory: room.path().to_owned(), tell: &|_| {} };
-        let fault = download(&context, &Url::new(&url).unwrap(), 1 << 20).unwrap_err().to_string();
+        let fault = format!("{:?}", download(&context, &Url::new(&url).unwrap(), 1 << 20).unwrap_err());
         assert!(fault.contains("has more than 1 MB") && !fault.contains("secret"), "{fault}");
     }
 }
