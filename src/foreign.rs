@@ -393,37 +393,6 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
     if shown == text { Cow::Borrowed(text) } else { Cow::Owned(shown) }
 }
 
-/// Deepest brackets of what is read: what people write has a dozen.
-const DEEPEST: usize = 200;
-
-/// Refuse a text whose brackets are nested deeper than any reader of it needs. Parsers
-/// go as deep as their text, and a stack that is too small ends the program. Brackets
-/// within quotation marks count, too: what is quoted may be parsed by itself.
-pub fn nesting(text: &str) -> Result<(), usize> {
-    let (mut depth, mut line) = (0_usize, 1);
-    for byte in text.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            b'\n' => line += 1,
-            _ => {}
-        }
-        if depth > DEEPEST {
-            return Err(line);
-        }
-    }
-    Ok(())
-}
-
-/// [`nesting`], as a fault of a file.
-pub fn flat(text: &str, file: &std::path::Path) -> Result<(), crate::error::Diagnostic> {
-    nesting(text).map_err(|line| {
-        crate::error::Diagnostic::error(format!("more than {DEEPEST} brackets within each other"))
-            .at(crate::error::Location::line(file, line))
-            .hint("nothing that is meant to be read has so many: write it flatter")
-    })
-}
-
 /// A text of a foreigner as one line of another format: no character in it ends a
 /// line or steers a terminal, and white space is single.
 pub fn line(text: &str) -> String {
@@ -521,13 +490,6 @@ mod tests {
         assert!(url.has_password() && !Url::new("https://host/a@b").unwrap().has_password());
         let refused = Url::new("ftp://user:pw@host/").unwrap_err().to_string();
         assert!(!refused.contains("pw"), "{refused}");
-    }
-
-    #[test]
-    fn brackets_are_not_nested_without_end() {
-        assert_eq!(nesting(&format!("{}{}", "[(".repeat(100), ")]".repeat(100))), Ok(()));
-        assert_eq!(nesting(&"[]".repeat(1000)), Ok(()));
-        assert_eq!(nesting(&format!("x\n{}", "{".repeat(201))), Err(2));
     }
 
     #[test]
