@@ -441,10 +441,10 @@ mod tests {
                 while client.write_all(&[0; 1 << 16]).is_ok() {}
             }
         });
-        let environment = [("PATH", "/usr/bin:/bin".as_ref()), ("XDG_CACHE_HOME", room.path())];
+        let environment = [("PATH", "/usr/bin:/bin".into()), ("XDG_CACHE_HOME", std::ffi::OsString::from(room.path()))];
         let environment = crate::debian::environment::Environment::from_pairs(environment);
         let context = Context { environment, directory: room.path().to_owned(), tell: &|_| {} };
-        let fault = format!("{:?}", download(&context, &Url::new(&url).unwrap(), 1 << 20).unwrap_err());
+        let fault = download(&context, &Url::new(&url).unwrap(), 1 << 20).unwrap_err().diagnostics()[0].to_string();
         assert!(fault.contains("has more than 1 MB") && !fault.contains("secret"), "{fault}");
     }
 }

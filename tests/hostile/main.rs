@@ -64,7 +64,9 @@ fn prepare_user(world: &World) {
     let image = harness::image_directory(harness::Suite::Bookworm, harness::Kind::Run);
     let cache = world::user_cache();
     let note = cache.join("image");
-    if std::fs::read_to_string(&note).unwrap_or_default() == image.to_string_lossy() {
+    // As one can use it who has these ids.
+    let wanted = format!("{} {}\n", image.display(), std::fs::read_to_string(world.path().join("etc/subuid")).unwrap());
+    if std::fs::read_to_string(&note).unwrap_or_default() == wanted {
         return;
     }
     let (path, id) = (world.path().display(), world::USER.1);
@@ -82,7 +84,7 @@ fn prepare_user(world: &World) {
     let output = Command::new(&call[0]).args(&call[1..]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::remove_file(world.path().join("system.tar")).unwrap();
-    std::fs::write(&note, image.to_string_lossy().as_bytes()).unwrap();
+    std::fs::write(&note, wanted).unwrap();
 }
 
 fn is_full() -> bool {
