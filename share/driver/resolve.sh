@@ -80,6 +80,7 @@ exec env -i HOME=/home UV_CACHE_DIR=/home/cache TMPDIR=/tmp LC_ALL=C.UTF-8 \
 echo 'resolve: contained'
 status=0
 # Read once, through a pipe: whoever gets it as standard input afterwards reads nothing.
+# shellcheck disable=SC2002
 cat "$given/lines" | unshare --mount --propagation=private --pid --fork --kill-child=KILL \
     sh -euc "$inside" sh "$drop" "$@" || status=$?
 [ "$status" = 0 ] && [ "$size" != 0 ] || exit "$status"

@@ -27,6 +27,8 @@ if [ "$(id -u)" = 0 ]; then
     set -- setpriv --no-new-privs --inh-caps=-all --bounding-set=-all --reuid=nobody --regid=nogroup --clear-groups "$@"
 fi
 cd "$work/source"
+# Through a pipe, as in resolve.sh.
+# shellcheck disable=SC2002
 cat "$given/lines" | setpriv --pdeathsig KILL "$@" >&2
 if [ -L debian ] || [ -L debian/requirements.lock ] || [ ! -f debian/requirements.lock ]; then
     echo "no lock was left, but something in its place" >&2

@@ -294,7 +294,7 @@ fn what_a_lock_or_an_index_says_is_no_path_and_no_option() {
         );
         std::fs::write(app.join("pylock.toml"), lock).unwrap();
         let said = fails(&mut room.program(&["vendor", "-s", "bookworm"]), 1);
-        assert!(said.contains("pylock.toml:2: alpha 1.0: '"), "{said}");
+        assert!(said.contains("pylock.toml:2: "), "{said}");
         assert!(!evil.exists() && !app.join("debian/wheelhouse").exists());
     }
     // An index of this machine is nothing that a source may name.
