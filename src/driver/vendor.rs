@@ -491,15 +491,19 @@ fn own_wheelhouse(root: &Path) -> Result<PathBuf> {
 
 fn wheelhouse(context: &Context<'_>, root: &Path, files: &BTreeMap<FileName, Vendored>) -> Result<PathBuf> {
     let directory = own_wheelhouse(root)?;
+    apply::directory(&directory)?;
+    // Held from here on: what is removed and written is in this directory, whatever its names are.
+    let held = input::Beneath::open(root)?.below(Path::new(WHEELHOUSE))?;
+    let held = held.ok_or_else(|| Error::failed(format!("{} is no directory any more", directory.display())))?;
     for name in input::names(&directory)? {
         let name = name.to_string_lossy().into_owned();
         if !files.keys().any(|one| one.as_str() == name) {
             context.say(format!("removing {WHEELHOUSE}/{name}"));
-            apply::remove(&directory.join(name))?;
+            apply::remove(&held.entry(&name))?;
         }
     }
     for file in files.values() {
-        let path = directory.join(file.file.as_str());
+        let path = held.entry(file.file.as_str());
         if input::kind(&path)?.is_none() || Sha256::of(&input::digest(&path)?) != file.sha256 {
             apply::write(&path, &contents(context, file)?, 0o644)?;
         }

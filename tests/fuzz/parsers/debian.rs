@@ -35,7 +35,7 @@ fn foreign_types(input: &[u8]) -> Outcome {
         }
         let names = [PackageName::new(text).is_ok(), control::is_package_name(text), appctl::package::is_name(text)];
         hold!(text.len() > 128 || names == [names[0]; 3], "three minds about the name '{text}': {names:?}");
-        if let Ok(remote) = git::Remote::new(text) {
+        if let Ok(remote) = git::remote::Remote::new(text) {
             hold!(!remote.as_str().starts_with('-') && !remote.as_str().contains(char::is_control), "a remote");
         }
     }

@@ -140,7 +140,7 @@ fn repositories(input: &[u8]) -> Outcome {
     }
     let listing = text.replace("\n\n", "\0");
     if let Some(url) = git::submodule::url(&listing, Path::new("lib")) {
-        if let Ok(remote) = git::Remote::new(url) {
+        if let Ok(remote) = git::remote::Remote::new(url) {
             hold!(!remote.as_str().contains(char::is_control), "the URL {remote:?}");
         }
     }
@@ -150,9 +150,9 @@ fn repositories(input: &[u8]) -> Outcome {
         hold!(!git::snapshot::is_ref(&name) || safe, "the ref {name:?}");
     }
     for line in text.lines().take(20) {
-        git::is_remote(line);
+        git::remote::is_remote(line);
         let url = git::submodule::relative_url("https://host/group/a.git", line);
-        if let Ok(remote) = git::Remote::new(&url) {
+        if let Ok(remote) = git::remote::Remote::new(&url) {
             hold!(!remote.as_str().starts_with('-'), "the URL {remote:?}");
         }
     }
