@@ -413,7 +413,7 @@ mod tests {
     fn nothing_but_a_file_of_a_bounded_size_is_read() {
         let room = tempfile::tempdir().unwrap();
         let at = |name: &str| room.path().join(name);
-        nix::unistd::mkfifo(&at("fifo"), Mode::S_IRWXU).unwrap();
+        nix::unistd::mkfifo(&at("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         std::os::unix::fs::symlink("fifo", at("link")).unwrap();
         for name in ["fifo", "link"] {
             assert!(said(text(&at(name))).contains("it is a FIFO"), "{name}");
@@ -438,7 +438,7 @@ mod tests {
         for (link, target) in [("in", "a/file"), ("up", "../secret"), ("dir", ".."), ("abs", "/etc/passwd")] {
             std::os::unix::fs::symlink(target, root.join(link)).unwrap();
         }
-        nix::unistd::mkfifo(&root.join("fifo"), Mode::S_IRWXU).unwrap();
+        nix::unistd::mkfifo(&root.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         let source = Beneath::open(&root).unwrap();
         assert_eq!(source.text(Path::new("in")).unwrap().as_deref(), Some("inside"));
         assert_eq!(source.text(Path::new("none")).unwrap(), None);
