@@ -304,6 +304,24 @@ mod tests {
     }
 
     #[test]
+    fn tools_on_foreign_data_make_no_devices_and_start_nothing_more_powerful() {
+        let script = "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status";
+        let process = Process::new("sh", ["-c", script]);
+        let process = Process { environment: [("PATH".into(), "/usr/bin:/bin".into())].into(), ..process };
+        let said = String::from_utf8(crate::apply::capture(&bound(process)).unwrap().stdout).unwrap();
+        let set = |name: &str| {
+            let digits = said.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+            u64::from_str_radix(digits, 16).unwrap()
+        };
+        // capabilities(7): chown, dac_override, dac_read_search, fowner, fsetid, kill.
+        assert_eq!(set("CapEff:") & !0b11_1111, 0, "{said}");
+        if nix::unistd::geteuid().is_root() {
+            assert_eq!(set("CapBnd:") & 1 << 27, 0, "mknod: {said}");
+        }
+        assert_eq!(set("NoNewPrivs:"), 1, "{said}");
+    }
+
+    #[test]
     fn a_log_steers_no_terminal_and_keeps_every_line() {
         let (log, lines) = copied(b"one\n\x1b]0;title\x07two\r\nlast \xff");
         assert_eq!(log, "one\n\\x1b]0;title\\x07two\\r\nlast \u{fffd}");
