@@ -95,6 +95,31 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The value.
+    pub text: String,
+    /// File and line, or the option; a default has none.
+    pub location: Option<Location>,
+}
+
+impl Item {
+    /// A default.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), location: None }
+    }
+
+    /// An error about this value, pointing at it.
+    pub fn error(&self, message: impl Into<String>) -> Diagnostic {
+        let diagnostic = Diagnostic::error(message);
+        match &self.location {
+            Some(location) => diagnostic.at(location.clone()),
+            None => diagnostic,
+        }
+    }
+}
+
 /// Why a run ends without having done its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {

@@ -14,6 +14,7 @@ pub mod configuration;
 #[cfg(feature = "helper")]
 pub mod debian;
 pub mod descriptors;
+pub mod digest;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod error;
@@ -27,6 +28,8 @@ pub mod manual;
 pub mod message;
 pub mod parallel;
 pub mod plan;
+#[cfg(feature = "venv")]
+pub mod python;
 #[cfg(feature = "helper")]
 pub mod render;
 #[cfg(feature = "helper")]

@@ -14,9 +14,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::apply;
 use crate::debian::control::Control;
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result};
 use crate::foreign::{Architecture, FileName, Id, SuiteName};
-use crate::helper::venv::distribution::digest;
 use crate::helper::venv::installer::ca_bundle;
 use crate::hex::hex;
 use crate::input::{self, Kind};

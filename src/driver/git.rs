@@ -208,7 +208,7 @@ impl<'a> Repository<'a> {
     }
 
     fn mirror(context: &'a Context<'a>, url: &Remote) -> Result<Self> {
-        let name = crate::helper::venv::distribution::digest([url.as_str()]);
+        let name = crate::digest::digest([url.as_str()]);
         let directory = context.cache()?.join("git").join(&name[..32]);
         let mirror = Self {
             context,

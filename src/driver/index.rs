@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use crate::error::Diagnostic;
 use crate::foreign::{FileName, Reach, Refused, Sha256, Url, printable_line};
-use crate::helper::venv::interpreter::{Interpreter, WheelName};
-use crate::helper::venv::name::normalise;
-use crate::helper::venv::version;
+use crate::python::interpreter::{Interpreter, WheelName};
+use crate::python::name::normalise;
+use crate::python::version;
 
 /// A file that an index offers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

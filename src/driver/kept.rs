@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
+use crate::digest::digest;
 use crate::error::Result;
-use crate::helper::venv::distribution::digest;
 use crate::input::{self, Kind};
 use crate::plan::Process;
 use crate::run::venv::{is_code, is_whole};

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use crate::apply;
 use crate::debian::{control, paragraph};
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
 use crate::foreign::printable_line;
 use crate::helper::venv::cli::Options;
-use crate::helper::venv::distribution::digest;
-use crate::helper::venv::pyproject::Pyproject;
 use crate::helper::venv::settings::{self, Present, Settings, below};
 use crate::input;
 use crate::plan::{Action, Process};
+use crate::python::pyproject::Pyproject;
 
 use super::context::{Context, last_words};
 use super::hold::Workroom;

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Diagnostic, Error, Result, nearest};
-use crate::helper::venv::interpreter::Interpreter;
+use crate::python::interpreter::Interpreter;
 
 /// A release of Debian: what is in it does not change any more, but for sid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

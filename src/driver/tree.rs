@@ -8,9 +8,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::apply;
 use crate::debian::control::{self, Control};
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result};
 use crate::foreign::FileName;
-use crate::helper::venv::distribution::digest;
 use crate::hex::hex;
 use crate::input::{self, Beneath, Kind, Shape};
 use crate::plan::Process;

@@ -11,17 +11,18 @@ use pep508_rs::MarkerEnvironment;
 use serde::Serialize;
 
 use crate::apply;
+use crate::error::Item;
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
 use crate::foreign::{FileName, Refused, Sha256, Url};
-use crate::helper::venv::interpreter::Interpreter;
-use crate::helper::venv::lockfile::{self, Source};
-use crate::helper::venv::name::normalise;
-use crate::helper::venv::pyproject::Pyproject;
-use crate::helper::venv::requirements::{self, Target as Asked};
-use crate::helper::venv::settings::{Item, Settings, below};
-use crate::helper::venv::specification;
+use crate::helper::venv::settings::{Settings, below};
 use crate::input::{self, Beneath};
 use crate::plan::Process;
+use crate::python::interpreter::Interpreter;
+use crate::python::lockfile::{self, Source};
+use crate::python::name::normalise;
+use crate::python::pyproject::Pyproject;
+use crate::python::requirements::{self, Target as Asked};
+use crate::python::specification;
 
 use super::archive;
 use super::context::Context;

@@ -88,11 +88,11 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_normalised() {
         assert!(HEADERS.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert!(HEADERS.iter().all(|(name, _)| *name == crate::helper::venv::name::normalise(name)));
+        assert!(HEADERS.iter().all(|(name, _)| *name == crate::python::name::normalise(name)));
         assert_eq!(headers("psycopg2"), ["libpq-dev"]);
         assert!(headers("flask").is_empty());
         assert!(LOADED.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert!(LOADED.iter().all(|(name, _)| *name == crate::helper::venv::name::normalise(name)));
+        assert!(LOADED.iter().all(|(name, _)| *name == crate::python::name::normalise(name)));
         assert_eq!(loaded("psycopg"), ["libpq5"]);
     }
 

@@ -49,7 +49,7 @@ fn requirement_rows(text: &str) -> impl Iterator<Item = &str> {
 pub fn requirement_names(rows: &[String]) -> BTreeSet<String> {
     let name = |row: &String| {
         let end = row.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c))).unwrap_or(row.len());
-        crate::helper::venv::name::normalise(&row[..end])
+        crate::python::name::normalise(&row[..end])
     };
     rows.iter()
         .flat_map(|text| requirement_rows(text).map(str::to_owned).collect::<Vec<_>>())

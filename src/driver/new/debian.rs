@@ -210,7 +210,7 @@ fn named(facts: &Facts) -> BTreeSet<String> {
         rows.extend(listed.iter().cloned());
     }
     let mut names = requirement_names(&rows);
-    names.extend(facts.project.name.as_deref().map(crate::helper::venv::name::normalise));
+    names.extend(facts.project.name.as_deref().map(crate::python::name::normalise));
     names
 }
 

@@ -11,9 +11,9 @@ use std::path::Path;
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::version;
 use crate::input::{self, Beneath, Kind};
 use crate::plan::Process;
+use crate::python::version;
 
 use super::context::Context;
 use super::git::{self, snapshot::Place};
@@ -436,7 +436,7 @@ impl Root<'_> {
         if !services.is_empty() {
             return Ok(services);
         }
-        let name = project.name.as_deref().map(crate::helper::venv::name::normalise).unwrap_or_default();
+        let name = project.name.as_deref().map(crate::python::name::normalise).unwrap_or_default();
         // Frameworks and their extensions have such objects for others.
         let library = ["flask", "django", "fastapi", "celery", "starlette", "quart", "wagtail"]
             .iter()

@@ -1,7 +1,7 @@
 //! What an installer that failed complains of: which requirements it blames,
 //! and what the packager can do. Reads the words of uv and pip.
 
-use super::name::normalise;
+use crate::python::name::normalise;
 
 /// Phrases of lines that name the requirement at fault, in lower case.
 const BLAMING: [&str; 14] = [

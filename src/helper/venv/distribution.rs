@@ -6,12 +6,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
-use super::interpreter::Interpreter;
-use super::name::normalise;
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result};
-use crate::hex::hex;
+use crate::python::interpreter::Interpreter;
+use crate::python::name::normalise;
 
 /// One distribution to install: nothing about it floats.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -256,16 +255,6 @@ pub fn from_uv_pylock(text: &str, interpreter: &Interpreter, own: &BTreeSet<Stri
     }
     all.sort();
     Ok(all)
-}
-
-/// sha256 over lines, in hexadecimal.
-pub fn digest<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
-    let mut hasher = Sha256::new();
-    for line in lines {
-        hasher.update(line.as_bytes());
-        hasher.update(b"\n");
-    }
-    hex(&hasher.finalize())
 }
 
 /// What decides the finished tree besides the distributions.

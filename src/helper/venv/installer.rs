@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::name::normalise;
 use crate::plan::Process;
+use crate::python::name::normalise;
 
 /// The installer that does the work.
 #[derive(Debug, Clone, PartialEq, Eq)]

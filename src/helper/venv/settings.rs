@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::cli::Options;
 use crate::debian::paragraph::Paragraph;
-use crate::error::{Diagnostic, Location, Severity, nearest};
+use crate::error::{Diagnostic, Item, Location, Severity, nearest};
 
 /// The compatibility level of the format that this version knows.
 const FORMAT: u32 = 1;
@@ -46,35 +46,10 @@ pub fn is_about_option(fault: &Diagnostic) -> bool {
     fault.location.as_ref().is_some_and(|place| place.file.to_string_lossy().starts_with(OPTION))
 }
 
-/// A value and where it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// The value.
-    pub text: String,
-    /// File and line, or the option; a default has none.
-    pub location: Option<Location>,
-}
-
-impl Item {
-    /// A default.
-    pub fn plain(text: impl Into<String>) -> Self {
-        Self { text: text.into(), location: None }
-    }
-
-    /// A value of the option for `field`; messages point at the option.
-    pub fn option(field: &str, value: &str) -> Self {
-        let place = Location::file(format!("{OPTION}{}", field.to_lowercase()));
-        Self { text: value.to_owned(), location: Some(place) }
-    }
-
-    /// An error about this value, pointing at it.
-    pub fn error(&self, message: impl Into<String>) -> Diagnostic {
-        let diagnostic = Diagnostic::error(message);
-        match &self.location {
-            Some(location) => diagnostic.at(location.clone()),
-            None => diagnostic,
-        }
-    }
+/// A value of the option for `field`; messages point at the option.
+pub fn option(field: &str, value: &str) -> Item {
+    let place = Location::file(format!("{OPTION}{}", field.to_lowercase()));
+    Item { text: value.to_owned(), location: Some(place) }
 }
 
 /// Which installer is wanted.
@@ -227,11 +202,11 @@ pub fn read(
         fields = from_file(path, paragraphs, &mut faults);
     }
     for (name, values) in options.given() {
-        fields.insert(name, values.iter().map(|value| Item::option(name, value)).collect());
+        fields.insert(name, values.iter().map(|value| option(name, value)).collect());
     }
     if let Some(value) = options.compression.first() {
         faults.push(
-            Item::option("Compression", value)
+            option("Compression", value)
                 .error("the add-on decides the compression, before dh_venv runs: as an option it has no effect")
                 .hint(format!("write 'Compression: {value}' into debian/{package}.venv")),
         );

@@ -9,10 +9,10 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
-use super::interpreter::Interpreter;
-use super::record::{self, Row};
 use crate::error::{Diagnostic, Result};
 use crate::input::{Entry, Facts, Kind};
+use crate::python::interpreter::Interpreter;
+use crate::python::record::{self, Row};
 use crate::render::render;
 
 /// What makes one venv's files differ from another's.

@@ -8,14 +8,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::digest;
 use crate::helper::venv::installer::{Files, Installer};
-use crate::helper::venv::metadata;
 use crate::helper::venv::settings::Keep;
 use crate::helper::venv::tree::{self, Frame, Installed};
 use crate::input::{self, Beginning, Entry, Facts, Kind};
 use crate::plan::{Action, Plan, Process};
+use crate::python::metadata;
 
 use super::depends::Libraries;
 use super::workshop::Workshop;

@@ -14,8 +14,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::apply::{self, tree};
+use crate::digest::digest;
 use crate::error::Result;
-use crate::helper::venv::distribution::digest;
 use crate::helper::venv::place::MTIME;
 use crate::hex::hex;
 use crate::input::{self, Kind};
@@ -202,7 +202,7 @@ impl Cache {
     pub fn text(&self, key: &str) -> Option<String> {
         let text = input::text(&self.root.join("texts").join(key)).ok()??;
         let (digest, body) = text.split_once('\n')?;
-        (digest == crate::helper::venv::distribution::digest([body])).then(|| body.to_owned())
+        (digest == crate::digest::digest([body])).then(|| body.to_owned())
     }
 
     /// Keep a small text.
@@ -217,7 +217,7 @@ impl Cache {
     }
 
     fn keep_in(&self, directory: &str, key: &str, body: &str) -> Result<()> {
-        let digest = crate::helper::venv::distribution::digest([body]);
+        let digest = crate::digest::digest([body]);
         let path = self.root.join(directory).join(key);
         let action = Action::Write { path, contents: format!("{digest}\n{body}").into_bytes(), mode: 0o644 };
         forgiving(&|| self.apply(action.clone()))

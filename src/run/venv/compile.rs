@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::digest::digest;
 use crate::error::{Error, Result};
 use crate::helper::venv::bytecode::{self, COMPILE};
-use crate::helper::venv::distribution::digest;
 use crate::helper::venv::settings::Bytecode;
 use crate::helper::venv::tree::Installed;
 use crate::hex::hex;

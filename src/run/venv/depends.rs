@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::apply;
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::digest;
 use crate::helper::venv::linkage;
 use crate::hex::hex;
 use crate::input;

@@ -7,17 +7,17 @@ use std::str::FromStr;
 
 use pep508_rs::{ExtraName, VersionOrUrl};
 
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::digest;
 use crate::helper::venv::elf;
 use crate::helper::venv::imports;
 use crate::helper::venv::lintian;
-use crate::helper::venv::metadata::Metadata;
-use crate::helper::venv::name::normalise;
-use crate::helper::venv::sbom;
-use crate::helper::venv::specification;
 use crate::input::{self, Beginning, Kind};
 use crate::plan::{Action, Plan};
+use crate::python::metadata::Metadata;
+use crate::python::name::normalise;
+use crate::python::sbom;
+use crate::python::specification;
 
 use super::assemble::Contents;
 use super::project::ProjectWheel;

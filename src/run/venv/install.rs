@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::apply;
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::venv::complaint;
-use crate::helper::venv::distribution::{self, Distribution, digest};
+use crate::helper::venv::distribution::{self, Distribution};
 use crate::helper::venv::installer::{self, Files, Sources};
-use crate::helper::venv::name::normalise;
 use crate::input;
 use crate::plan::{Action, Plan, Process};
+use crate::python::name::normalise;
 
 use super::project::ProjectWheel;
 use super::resolve::Wanted;

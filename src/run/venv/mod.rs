@@ -28,10 +28,11 @@ use debian_control::lossless::relations::Relations;
 
 use crate::apply;
 use crate::debian::pkgfile;
+use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result, Severity};
 use crate::helper::venv::bytecode;
 use crate::helper::venv::cli::Options;
-use crate::helper::venv::distribution::{self, Shape, digest};
+use crate::helper::venv::distribution::{self, Shape};
 use crate::helper::venv::installer::{self, Files, Installer};
 use crate::helper::venv::place::Outcome;
 use crate::helper::venv::settings::{self, Keep, Present, Settings};

@@ -6,17 +6,19 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use crate::apply;
+use crate::digest::digest;
+use crate::error::Item;
 use crate::error::{Diagnostic, Location, Result};
-use crate::helper::venv::distribution::{self, Distribution, digest};
+use crate::helper::venv::distribution::{self, Distribution};
 use crate::helper::venv::installer::{self, BuildEnvironment};
-use crate::helper::venv::interpreter::WheelName;
-use crate::helper::venv::name::normalise;
-use crate::helper::venv::pyproject::Pyproject;
-use crate::helper::venv::settings::{Item, below};
-use crate::helper::venv::version;
+use crate::helper::venv::settings::below;
 use crate::hex::hex;
 use crate::input::{self, Kind};
 use crate::plan::{Action, Plan, Process};
+use crate::python::interpreter::WheelName;
+use crate::python::name::normalise;
+use crate::python::pyproject::Pyproject;
+use crate::python::version;
 
 use super::assemble::failure;
 use super::workshop::Workshop;

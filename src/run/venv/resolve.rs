@@ -8,15 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
+use crate::error::Item;
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
 use crate::helper::venv::complaint;
 use crate::helper::venv::distribution::Distribution;
 use crate::helper::venv::installer::{self, Sources};
-use crate::helper::venv::lockfile::{self, Pinned, Source};
-use crate::helper::venv::name::normalise;
-use crate::helper::venv::requirements::{self, Requirements, Target};
-use crate::helper::venv::settings::{Item, Keep};
+use crate::helper::venv::settings::Keep;
 use crate::input;
+use crate::python::lockfile::{self, Pinned, Source};
+use crate::python::name::normalise;
+use crate::python::requirements::{self, Requirements, Target};
 
 use super::assemble::failure;
 use super::project::ProjectWheel;

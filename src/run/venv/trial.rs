@@ -6,13 +6,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
+use crate::digest::digest;
+use crate::error::Item;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::digest;
-use crate::helper::venv::name::normalise;
-use crate::helper::venv::settings::Item;
 use crate::helper::venv::tree::Installed;
 use crate::input::{self, Kind};
 use crate::plan::{Action, Plan, Process};
+use crate::python::name::normalise;
 use crate::render::render;
 
 use super::assemble::{self, Contents, Phase, failure};

@@ -6,13 +6,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::apply;
+use crate::digest::digest;
+use crate::error::Item;
 use crate::error::{Diagnostic, Error, Result};
-use crate::helper::venv::distribution::digest;
 use crate::helper::venv::installer::{self, Files, Installer, Rooms, Sources};
-use crate::helper::venv::interpreter::{Interpreter, PROBE};
-use crate::helper::venv::settings::{Item, Settings, Wanted};
+use crate::helper::venv::settings::{Settings, Wanted};
 use crate::input;
 use crate::plan::{Action, Plan, Process};
+use crate::python::interpreter::{Interpreter, PROBE};
 use crate::run::Context;
 
 use super::assemble::failure;

@@ -15,6 +15,7 @@ use deb_build_app::configuration::value::Value;
 use deb_build_app::debian::paragraph;
 use deb_build_app::helper::appconfig::{account, debconf, description, documentation, maintainer, program, script};
 use deb_build_app::helper::venv;
+use deb_build_app::python;
 
 use super::{Outcome, absolute, again, all, is_clean, one_line, refused, said, steers, target, text};
 use crate::corpus::seeds;
@@ -188,7 +189,7 @@ fn manifests(input: &[u8]) -> Outcome {
     again::<appctl::secrets::Secrets>(input)?;
     again::<appctl::store::Unfinished>(input)?;
     again::<venv::place::Outcome>(input)?;
-    if let Ok(interpreter) = venv::interpreter::Interpreter::parse(Path::new("/usr/bin/python3"), input) {
+    if let Ok(interpreter) = python::interpreter::Interpreter::parse(Path::new("/usr/bin/python3"), input) {
         interpreter.target();
         let _ = interpreter.marker_environment();
         interpreter.best_wheel(["a-1-py3-none-any.whl"].into_iter());

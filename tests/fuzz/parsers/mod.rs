@@ -22,7 +22,7 @@ use std::time::Instant;
 use deb_build_app::driver::target as suites;
 use deb_build_app::error::{Diagnostic, Error, Severity};
 use deb_build_app::foreign::printable;
-use deb_build_app::helper::venv::interpreter::Interpreter;
+use deb_build_app::python::interpreter::Interpreter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -7,6 +7,7 @@ use deb_build_app::debian::paragraph;
 use deb_build_app::driver::{index, source};
 use deb_build_app::foreign::{DebianVersion, FileName, PackageName};
 use deb_build_app::helper::venv;
+use deb_build_app::python;
 
 use super::{Outcome, absolute, all, interpreter, is_clean, one_line, refused, said, target, text};
 use crate::corpus::seeds;
@@ -34,7 +35,7 @@ fn requirements(input: &[u8]) -> Outcome {
     let file = Path::new("requirements.txt");
     let variables = BTreeMap::from([("HOME".to_owned(), "/home/x".to_owned())]);
     let open = |path: &Path| Ok((path == file).then(|| text.clone()));
-    let (read, faults) = venv::requirements::read(file, &open, &variables);
+    let (read, faults) = python::requirements::read(file, &open, &variables);
     said(&faults, &text)?;
     if !is_clean(&faults) {
         return Ok(());
@@ -44,7 +45,7 @@ fn requirements(input: &[u8]) -> Outcome {
     }
     let (first, none) = (read.to_text(), BTreeMap::new());
     let open = |_: &Path| Ok(Some(first.clone()));
-    let (second, faults) = venv::requirements::read(file, &open, &none);
+    let (second, faults) = python::requirements::read(file, &open, &none);
     hold!(is_clean(&faults), "what is written is not read: {:?}\n{first}", faults.first());
     hold!(second.to_text() == first, "it changes:\n{first:?}\n{:?}", second.to_text());
     Ok(())
@@ -56,8 +57,8 @@ fn locks(input: &[u8]) -> Outcome {
     let environment = interpreter.marker_environment().map_err(|error| format!("{error:?}"))?;
     let file = Path::new("uv.lock");
     let read = [
-        venv::lockfile::uv_lock(&text, file, "notes", &[], &[], &environment),
-        venv::lockfile::pylock(&text, file, &[], &[], &environment),
+        python::lockfile::uv_lock(&text, file, "notes", &[], &[], &environment),
+        python::lockfile::pylock(&text, file, &[], &[], &environment),
     ];
     for read in read {
         let all = match read {
@@ -68,7 +69,7 @@ fn locks(input: &[u8]) -> Outcome {
             }
         };
         for one in all {
-            hold!(venv::name::is_valid(&one.name), "a name: {:?}", one.name);
+            hold!(python::name::is_valid(&one.name), "a name: {:?}", one.name);
             for hash in one.hashes.iter().chain(one.files.iter().map(|file| &file.hash)) {
                 let (_, hex) = hash.split_once(':').unwrap_or_default();
                 hold!(!hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit()), "a hash: {hash:?}");
@@ -81,7 +82,7 @@ fn locks(input: &[u8]) -> Outcome {
                 let rest = line.replace(" \\\n    --hash=", "");
                 one_line("a requirement", &rest)?;
                 let open = |_: &Path| Ok(Some(line.clone()));
-                let (second, _) = venv::requirements::read(Path::new("r.txt"), &open, &BTreeMap::new());
+                let (second, _) = python::requirements::read(Path::new("r.txt"), &open, &BTreeMap::new());
                 hold!(second.options.is_empty() && second.entries.len() <= 1, "a requirement that is more: {line:?}");
             }
         }
@@ -94,11 +95,11 @@ fn locks(input: &[u8]) -> Outcome {
 
 fn projects(input: &[u8]) -> Outcome {
     let text = text(input);
-    match venv::pyproject::Pyproject::parse(&text, Path::new("pyproject.toml")) {
+    match python::pyproject::Pyproject::parse(&text, Path::new("pyproject.toml")) {
         Ok(read) => {
             read.backend_module();
             for group in ["dev", "test"] {
-                if let Err(error) = read.group(&venv::settings::Item::plain(group)) {
+                if let Err(error) = read.group(&deb_build_app::error::Item::plain(group)) {
                     refused(&error, &text)?;
                 }
             }
@@ -110,14 +111,14 @@ fn projects(input: &[u8]) -> Outcome {
 
 fn metadata(input: &[u8]) -> Outcome {
     let text = text(input);
-    let read = venv::metadata::Metadata::read(&text);
-    venv::metadata::Wheel::read(&text);
-    venv::metadata::entry_points(&text);
-    venv::sbom::licences(&read, text.lines().take(20));
+    let read = python::metadata::Metadata::read(&text);
+    python::metadata::Wheel::read(&text);
+    python::metadata::entry_points(&text);
+    python::sbom::licences(&read, text.lines().take(20));
     let environment = interpreter().marker_environment().map_err(|error| format!("{error:?}"))?;
-    let subject = venv::sbom::Subject { package: "notes", version: "1.0", venv_id: "x" };
-    let installed = venv::sbom::Installed { metadata: read, hashes: Vec::new() };
-    let written = venv::sbom::cyclonedx(&subject, &[installed], &environment);
+    let subject = python::sbom::Subject { package: "notes", version: "1.0", venv_id: "x" };
+    let installed = python::sbom::Installed { metadata: read, hashes: Vec::new() };
+    let written = python::sbom::cyclonedx(&subject, &[installed], &environment);
     match written {
         Ok(text) => serde_json::from_str::<serde_json::Value>(&text).map(drop).map_err(|error| error.to_string()),
         Err(error) => refused(&error, &text),
@@ -126,13 +127,13 @@ fn metadata(input: &[u8]) -> Outcome {
 
 fn records(input: &[u8]) -> Outcome {
     let text = text(input);
-    let rows = venv::record::parse(&text);
+    let rows = python::record::parse(&text);
     let plain = |text: &str| !text.contains([',', '"', '\r']);
     if rows
         .iter()
         .all(|(path, row)| !path.trim().is_empty() && plain(&row.hash) && plain(&row.size) && !path.contains('\r'))
     {
-        let second = venv::record::parse(&venv::record::write(&rows));
+        let second = python::record::parse(&python::record::write(&rows));
         hold!(second == rows, "another RECORD is read again");
     }
     let site = Path::new("lib/python3.11/site-packages");
@@ -159,12 +160,12 @@ fn wheels(input: &[u8]) -> Outcome {
         if let Some(version) = source::version_of_tag(name, "notes") {
             hold!(!version.contains(['/', '\n', ' ', ':', '_']), "the version {version:?} of a tag");
         }
-        if let Some(version) = venv::version::to_debian(name) {
-            let back = venv::version::from_debian(&version).ok_or_else(|| format!("'{version}' has no way back"))?;
-            hold!(venv::version::same(&back, name) || version.contains(':'), "{name:?}, '{version}', '{back}'");
+        if let Some(version) = python::version::to_debian(name) {
+            let back = python::version::from_debian(&version).ok_or_else(|| format!("'{version}' has no way back"))?;
+            hold!(python::version::same(&back, name) || version.contains(':'), "{name:?}, '{version}', '{back}'");
         }
-        let normal = venv::name::normalise(name);
-        hold!(venv::name::normalise(&normal) == normal, "a name is normalised twice");
+        let normal = python::name::normalise(name);
+        hold!(python::name::normalise(&normal) == normal, "a name is normalised twice");
     }
     Ok(())
 }
@@ -256,7 +257,7 @@ fn what_they_promise_holds() {
         vec![
             target("venv::settings", seeds(&[".venv"], &[]), venv_file),
             target(
-                "venv::requirements",
+                "python::requirements",
                 seeds(
                     &["requirements.txt", "constraints.txt"],
                     &[
@@ -265,9 +266,9 @@ fn what_they_promise_holds() {
                 ),
                 requirements,
             ),
-            target("venv::lockfile", seeds(&["uv.lock", "pylock.toml", ".lock"], &[]), locks),
+            target("python::lockfile", seeds(&["uv.lock", "pylock.toml", ".lock"], &[]), locks),
             target(
-                "venv::pyproject",
+                "python::pyproject",
                 seeds(
                     &["pyproject.toml"],
                     &["[dependency-groups]\ndev=['a', {include-group='test'}]\ntest=[{include-group='dev'}]\n"],
@@ -275,7 +276,7 @@ fn what_they_promise_holds() {
                 projects,
             ),
             target(
-                "venv::metadata",
+                "python::metadata",
                 seeds(
                     &["METADATA", "PKG-INFO", "entry_points.txt", "WHEEL"],
                     &[
@@ -286,7 +287,7 @@ fn what_they_promise_holds() {
                 metadata,
             ),
             target(
-                "venv::record",
+                "python::record",
                 seeds(&["RECORD"], &["a.py,sha256=x,1\n\"a,\"\"b.py\",,\n../../../bin/a,sha256=y,2\n"]),
                 records,
             ),

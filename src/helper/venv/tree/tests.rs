@@ -7,7 +7,7 @@ fn with_prefix<T>(prefix: &str, test: impl FnOnce(&Frame<'_>) -> T) -> T {
     test(&Frame {
         stage: Path::new("/build/notes/stage"),
         prefix: Path::new(prefix),
-        interpreter: &crate::helper::venv::interpreter::sample(),
+        interpreter: &crate::python::interpreter::sample(),
         package: "notes",
         system_site_packages: false,
     })

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 
 fn environment() -> MarkerEnvironment {
-    crate::helper::venv::interpreter::sample().marker_environment().unwrap()
+    crate::python::interpreter::sample().marker_environment().unwrap()
 }
 
 fn installed(text: &str) -> Installed {

@@ -61,30 +61,30 @@ fn ours(pinned: &[Pinned]) -> BTreeMap<String, Vec<String>> {
     exported(&text.join("\n"), "3.11.2")
 }
 
-const NOTES: &str = include_str!("../../../../tests/data/lock/notes.uv.lock");
-const WORKSPACE: &str = include_str!("../../../../tests/data/lock/ws.uv.lock");
-const CONFLICTS: &str = include_str!("../../../../tests/data/lock/conflicts.uv.lock");
+const NOTES: &str = include_str!("../../../tests/data/lock/notes.uv.lock");
+const WORKSPACE: &str = include_str!("../../../tests/data/lock/ws.uv.lock");
+const CONFLICTS: &str = include_str!("../../../tests/data/lock/conflicts.uv.lock");
 
 #[test]
 fn uv_export_chooses_the_same_distributions_and_hashes() {
     type Case<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a str], &'a str);
     let cases: [Case<'_>; 10] = [
-        (NOTES, "notes-app", &[], &[], include_str!("../../../../tests/data/lock/notes.plain.txt")),
-        (NOTES, "Notes.App", &["pg"], &["dev"], include_str!("../../../../tests/data/lock/notes.pg-dev.txt")),
+        (NOTES, "notes-app", &[], &[], include_str!("../../../tests/data/lock/notes.plain.txt")),
+        (NOTES, "Notes.App", &["pg"], &["dev"], include_str!("../../../tests/data/lock/notes.pg-dev.txt")),
         (
             NOTES,
             "notes_app",
             &["all", "old"],
             &["docs", "lint"],
-            include_str!("../../../../tests/data/lock/notes.all.txt"),
+            include_str!("../../../tests/data/lock/notes.all.txt"),
         ),
-        (NOTES, "notes-app", &["async", "new"], &[], include_str!("../../../../tests/data/lock/notes.new.txt")),
-        (WORKSPACE, "ws-root", &[], &[], include_str!("../../../../tests/data/lock/ws.plain.txt")),
-        (WORKSPACE, "ws-root", &[], &["dev"], include_str!("../../../../tests/data/lock/ws.dev.txt")),
-        (CONFLICTS, "conflicts", &[], &[], include_str!("../../../../tests/data/lock/conflicts.plain.txt")),
-        (CONFLICTS, "conflicts", &["old"], &[], include_str!("../../../../tests/data/lock/conflicts.old.txt")),
-        (CONFLICTS, "conflicts", &["new"], &[], include_str!("../../../../tests/data/lock/conflicts.new.txt")),
-        (CONFLICTS, "conflicts", &[], &["legacy"], include_str!("../../../../tests/data/lock/conflicts.legacy.txt")),
+        (NOTES, "notes-app", &["async", "new"], &[], include_str!("../../../tests/data/lock/notes.new.txt")),
+        (WORKSPACE, "ws-root", &[], &[], include_str!("../../../tests/data/lock/ws.plain.txt")),
+        (WORKSPACE, "ws-root", &[], &["dev"], include_str!("../../../tests/data/lock/ws.dev.txt")),
+        (CONFLICTS, "conflicts", &[], &[], include_str!("../../../tests/data/lock/conflicts.plain.txt")),
+        (CONFLICTS, "conflicts", &["old"], &[], include_str!("../../../tests/data/lock/conflicts.old.txt")),
+        (CONFLICTS, "conflicts", &["new"], &[], include_str!("../../../tests/data/lock/conflicts.new.txt")),
+        (CONFLICTS, "conflicts", &[], &["legacy"], include_str!("../../../tests/data/lock/conflicts.legacy.txt")),
     ];
     for (lock, project, extras, groups, oracle) in cases {
         for python in ["3.11.2", "3.13.5"] {
@@ -96,7 +96,7 @@ fn uv_export_chooses_the_same_distributions_and_hashes() {
 
 #[test]
 fn a_pylock_and_the_uv_lock_it_came_from_agree() {
-    let pylock = include_str!("../../../../tests/data/lock/notes.pylock.toml");
+    let pylock = include_str!("../../../tests/data/lock/notes.pylock.toml");
     for python in ["3.11.2", "3.13.5"] {
         let from_uv = uv(NOTES, "notes-app", &["all", "old"], &["dev"], python).unwrap();
         let from_pylock = pep751(pylock, &[], &[], python).unwrap();
@@ -108,7 +108,7 @@ fn a_pylock_and_the_uv_lock_it_came_from_agree() {
 #[test]
 fn local_projects_and_repositories_are_told_apart() {
     let find = |all: &[Pinned], name: &str| all.iter().find(|pinned| pinned.name == name).unwrap().source.clone();
-    let pylock = include_str!("../../../../tests/data/lock/ws.pylock.toml");
+    let pylock = include_str!("../../../tests/data/lock/ws.pylock.toml");
     let uv = uv(WORKSPACE, "ws-root", &[], &["dev"], "3.11.2").unwrap();
     let pylock = pep751(pylock, &[], &[], "3.11.2").unwrap();
     assert_eq!(ours(&uv), ours(&pylock));

@@ -167,7 +167,7 @@ fn hashes_for_one_mean_hashes_for_all() {
 
 #[test]
 fn what_uv_exports_is_read_and_written_back() {
-    let text = include_str!("../../../../tests/data/lock/notes.all.txt");
+    let text = include_str!("../../../tests/data/lock/notes.all.txt");
     let all = good(text);
     assert_eq!(all.fully_pinned(), Ok(true));
     assert_eq!(all.to_text(), text);

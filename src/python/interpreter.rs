@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::error::{Diagnostic, Error, Result};
 
 /// The probe: prints [`Interpreter`] as JSON.
-pub const PROBE: &str = include_str!("../../../share/python/probe.py");
+pub const PROBE: &str = include_str!("../../share/python/probe.py");
 
 /// An interpreter and what it can run.
 #[derive(Debug, Clone, Deserialize)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::name::normalise;
-use super::settings::Item;
+use crate::error::Item;
 use crate::error::{Diagnostic, Error, Location, Result, nearest};
 
 /// What dh_venv needs of a pyproject.toml.
