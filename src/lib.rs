@@ -1,8 +1,6 @@
 //! deb-build-app: Debian packaging toolkit for Python applications.
 //!
-//! Layers, in the one direction in which imports run:
-//! `bin → run → {cli, input, helper, apply, message}`, `helper → {debian, render, plan}`,
-//! `apply → plan`. ARCHITECTURE.md has the reasons.
+//! ARCHITECTURE.md has the layers, what each may import, and the reasons.
 
 #[cfg(feature = "appctl")]
 pub mod appctl;
@@ -11,6 +9,8 @@ pub mod apply;
 #[cfg(feature = "helper")]
 pub mod cli;
 pub mod configuration;
+#[cfg(feature = "helper")]
+pub mod debhelper;
 #[cfg(feature = "helper")]
 pub mod debian;
 pub mod descriptors;

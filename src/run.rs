@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 pub use crate::debian::environment::Environment;
 
-use crate::debian::build::Build;
+use crate::debhelper::build::Build;
 use crate::error::{Diagnostic, Error, Result};
 use crate::message::Printer;
 use crate::plan::{Action, Plan};

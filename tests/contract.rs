@@ -19,10 +19,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use deb_build_app::debian::arch::Architectures;
-use deb_build_app::debian::generated;
-use deb_build_app::debian::pkgfile::{self, Variants};
-use deb_build_app::debian::snippet::{self, Script};
+use deb_build_app::debhelper::arch::Architectures;
+use deb_build_app::debhelper::generated;
+use deb_build_app::debhelper::pkgfile::{self, Variants};
+use deb_build_app::debhelper::snippet;
+use deb_build_app::debian::script::Script;
 use deb_build_app::debian::substvars;
 use deb_build_app::error::Result;
 use deb_build_app::plan::{Action, Plan};

@@ -81,6 +81,12 @@ pub fn is_normal(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Name of dh_appconfig's file in sysusers.d and tmpfiles.d; another one than that
+/// of debhelper's own dh_installsysusers and dh_installtmpfiles.
+pub fn appconfig_file(package: &str) -> String {
+    format!("{package}-appconfig.conf")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

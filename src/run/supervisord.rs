@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
-use crate::debian::pkgfile::{self, Variants};
-use crate::debian::{contribution, paragraph, snippet, substvars};
+use crate::debhelper::pkgfile::{self, Variants};
+use crate::debhelper::{contribution, snippet};
+use crate::debian::{paragraph, substvars};
 use crate::error::{Diagnostic, Error, Result};
 use crate::helper::supervisord::cli::Options;
 use crate::helper::supervisord::description::{self, Description};
@@ -93,7 +94,7 @@ fn found(context: &Context, package: &str, description: &Description) -> Result<
         let before = accounts.len();
         accounts.extend(paragraphs.iter().filter_map(|paragraph| paragraph.get("User")).map(paragraph::Field::value));
         if accounts.len() > before {
-            sysusers.push(contribution::appconfig_file(package));
+            sysusers.push(crate::configuration::place::appconfig_file(package));
         }
     }
     let shipped = |directory: &String| input::is_directory(&inside(&root, directory));

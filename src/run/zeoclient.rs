@@ -1,16 +1,18 @@
 //! dh_zeoclient: reads debian/PACKAGE.zeoclient, plans, applies.
 //!
 //! What dh_appconfig and dh_supervisord are to do is left for them in
-//! debian/.debhelper/generated; see [`crate::debian::contribution`].
+//! debian/.debhelper/generated; see [`crate::debhelper::contribution`].
 
 use std::path::{Path, PathBuf};
 
 use crate::apply;
-use crate::debian::contribution;
+use crate::debhelper::contribution;
+use crate::debhelper::generated;
+use crate::debhelper::pkgfile::{self, Variants};
+use crate::debhelper::snippet;
 use crate::debian::control::Binary;
-use crate::debian::pkgfile::{self, Variants};
-use crate::debian::snippet::{self, Script};
-use crate::debian::{generated, paragraph};
+use crate::debian::paragraph;
+use crate::debian::script::Script;
 use crate::error::{Diagnostic, Error, Location, Result, Severity, nearest};
 use crate::helper::zeoclient::cli::Options;
 use crate::helper::zeoclient::description;

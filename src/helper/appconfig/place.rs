@@ -1,14 +1,13 @@
 //! What dh_appconfig puts into a package: the manifest with its templates, the
 //! administrator's documentation, accounts, debconf's files and relations.
 
-use crate::debian::contribution;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::description::Description;
 use super::{account, documentation};
 use crate::configuration::manifest::{self, Manifest, Program};
-use crate::debian::snippet;
+use crate::debian::script;
 use crate::debian::substvars;
 use crate::error::{Diagnostic, Location, Result};
 use crate::plan::{Action, Plan};
@@ -78,7 +77,7 @@ pub fn files(
             target: format!("/usr/share/appctl/{package}/settings.conf").into(),
         });
     }
-    let name = contribution::appconfig_file(package);
+    let name = crate::configuration::place::appconfig_file(package);
     if let Some(text) = account::sysusers(package, description) {
         plan.push(write(root.join("usr/lib/sysusers.d").join(&name), &text));
     }
@@ -108,7 +107,7 @@ pub fn questions(root: &Path, package: &str, tool: &str, ours: &Questions, found
             .hint("write it in sh, or ask its questions through settings in the .appconfig file")
             .into());
     }
-    let body = snippet::wrapped(tool, env!("CARGO_PKG_VERSION"), &ours.config);
+    let body = script::wrapped(tool, env!("CARGO_PKG_VERSION"), &ours.config);
     let names: Vec<&str> = template_names(&ours.templates).collect();
     let kept = found.templates.as_deref().unwrap_or_default().split("\n\n").map(|stanza| stanza.trim_matches('\n'));
     let mut stanzas: Vec<&str> =

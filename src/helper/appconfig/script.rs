@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::debconf::{self, Question};
 use super::description::Description;
-use crate::debian::contribution;
 use crate::error::Result;
 use crate::render::render;
 
@@ -43,7 +42,7 @@ struct Data<'a> {
 /// `before`: what stands in its postinst already, such as dh_supervisord's call for the
 /// accounts of both, which need not be made twice.
 pub fn scripts(package: &str, description: &Description, supervised: bool, before: &str) -> Result<Scripts> {
-    let file = contribution::appconfig_file(package);
+    let file = crate::configuration::place::appconfig_file(package);
     let is_call = |line: &str| line.starts_with("systemd-sysusers ") && line.split(' ').any(|word| word == file);
     let is_needed = !description.users.is_empty() && !before.lines().any(is_call);
     let questions = debconf::questions(description);

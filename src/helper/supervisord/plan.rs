@@ -12,7 +12,7 @@ use super::value::LogFile;
 use super::{fragment, group_name, health, section_name};
 use crate::configuration::place::{Place, is_normal};
 use crate::configuration::program::{Choice, FILE, FORMAT, Fragment, Group, Instance, LogDirectory, Programs, Service};
-use crate::debian::snippet::Script;
+use crate::debian::script::Script;
 use crate::error::{Diagnostic, Error, Location, Result, Severity};
 use crate::foreign::printable_line;
 use crate::render::render;

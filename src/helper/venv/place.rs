@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lintian;
 use super::settings::default_prefix;
-use crate::debian::snippet::Script;
+use crate::debian::script::Script;
 use crate::debian::substvars;
 use crate::error::{Diagnostic, Error, Location, Result};
 use crate::plan::{Action, Plan};

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use debian_control::lossless::relations::Relations;
 
 use crate::apply;
-use crate::debian::pkgfile;
+use crate::debhelper::pkgfile;
 use crate::digest::digest;
 use crate::error::{Diagnostic, Error, Result, Severity};
 use crate::helper::venv::bytecode;

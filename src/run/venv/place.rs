@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::apply;
-use crate::debian::{paragraph, pkgfile, snippet, substvars};
+use crate::debhelper::{pkgfile, snippet};
+use crate::debian::{paragraph, substvars};
 use crate::error::{Diagnostic, Error, Location, Result};
 use crate::helper::venv::place::{self, Found, Outcome};
 use crate::input;

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use deb_build_app::debian::{compat, control, paragraph, snippet, substvars};
+use deb_build_app::debian::{compat, control, paragraph, substvars};
 use deb_build_app::driver::git;
 use deb_build_app::error::nearest;
 use deb_build_app::foreign::{DebianVersion, FileName, PackageName, Sha256, Url, printable, printable_line};
@@ -98,7 +98,7 @@ fn substitution_variables(input: &[u8]) -> Outcome {
     let gone = substvars::delete(&added, "venv:Depends");
     hold!(substvars::items(&gone, "venv:Depends").is_empty(), "a deleted variable has items");
     hold!(substvars::set(&text, "a:b", &text).lines().count() <= text.lines().count() + 1, "a value has two lines");
-    snippet::wrapped("tool", "1", &text);
+    deb_build_app::debian::script::wrapped("tool", "1", &text);
     Ok(())
 }
 

@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::arch::{Architectures, Machine};
-use super::control::Binary;
-use super::environment::Environment;
 use crate::cli::{Origin, Request, Wanted};
+use crate::debian::control::Binary;
+use crate::debian::environment::Environment;
 use crate::error::{Diagnostic, Error, Result, Severity, nearest};
 
 /// The packages that this build makes, by kind; in the order of debian/control.

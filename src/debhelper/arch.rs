@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::environment::Environment;
+use crate::debian::environment::Environment;
 use crate::error::{Diagnostic, Error, Result};
 use crate::plan::Process;
 use crate::{apply, input};

@@ -26,12 +26,6 @@ pub fn templates(build: &Build, package: &str) -> PathBuf {
     generated::path(build, package, "contributed.templates")
 }
 
-/// Name of dh_appconfig's file in sysusers.d and tmpfiles.d; another one than that
-/// of debhelper's own dh_installsysusers and dh_installtmpfiles.
-pub fn appconfig_file(package: &str) -> String {
-    format!("{package}-appconfig.conf")
-}
-
 /// A file and what was contributed to it, as one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {

@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::arch::Architectures;
-use super::control::{self, Binary, Source};
-use super::environment::Environment;
-use super::{compat, select};
+use super::select;
 use crate::cli;
+use crate::debian::compat;
+use crate::debian::control::{self, Binary, Source};
+use crate::debian::environment::Environment;
 use crate::error::{Diagnostic, Error, Location, Result, nearest};
 use crate::input;
 
