@@ -8,19 +8,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
 use crate::input;
 use crate::plan::{Action, Process};
 
-use super::build::{BUILD_PLACE, PREPARE};
 use super::context::{Context, last_words};
-use super::environment::{Base, Environments, PROCESSES};
+use super::environment::{Base, Environments};
+use super::job::{BUILD_PLACE, Backend, PREPARE};
 use super::process;
 use super::session::take::Take;
-use super::session::{self, Bench, Bind, Session, Step, Upper};
+use super::session::{self, Bench, Bind, PROCESSES, Session, Step, Upper};
 use super::tree::Tree;
 
 const HOST: &str = include_str!("../../share/driver/host.sh");
@@ -29,20 +27,6 @@ const PBUILDER: &str = include_str!("../../share/driver/pbuilder.sh");
 
 /// How long making a source package may take.
 const LIMIT: Duration = Duration::from_secs(3600);
-
-/// What builds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Backend {
-    /// A session of the driver's own
-    #[default]
-    Session,
-    /// sbuild, in its mode unshare
-    Sbuild,
-    /// pbuilder
-    Pbuilder,
-    /// This machine as it is, build dependencies included
-    Host,
-}
 
 /// A build for one of the others.
 pub struct Job<'a> {
@@ -69,16 +53,6 @@ pub struct Job<'a> {
 }
 
 impl Backend {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Sbuild => "sbuild",
-            Self::Pbuilder => "pbuilder",
-            Self::Host => "host",
-        }
-    }
-
     /// Say what cannot be kept from a source, before it happens; refuse it as root
     /// unless somebody trusts the source.
     pub fn admit(self, context: &Context<'_>, trust: bool) -> Result<()> {

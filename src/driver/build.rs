@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -18,101 +16,19 @@ use crate::hex::hex;
 use crate::input::{self, Beneath, Kind};
 use crate::plan::Process;
 
-use super::backend::{self, Backend};
+use super::backend;
 use super::context::{Context, last_words};
-use super::environment::{Base, Environments, PROCESSES, now, owner};
-use super::fetch::json;
-use super::git::Wanted;
-use super::hold::{Held, Workroom};
+use super::environment::{Base, Environments};
+use super::hold::{Held, Workroom, now, owner};
+use super::job::{BUILD_PLACE, Backend, LOG, PREPARE, Request, Variation};
+use super::json::json;
 use super::kept::{Filling, Kept};
 use super::process::{self, Ended, Terms};
 use super::results::Place;
 use super::session::take::Take;
-use super::session::{self, Bind, Session, Step, Upper};
-use super::shell_session::memory;
-use super::target::Suite;
+use super::session::{self, Bind, PROCESSES, Session, Step, Upper, memory};
 use super::tree::{self, Tree};
 use super::vendor;
-
-pub(super) const PREPARE: &str = include_str!("../../share/driver/prepare.sh");
-/// Where a source is built, the same for all: what it is built in must not show.
-pub const BUILD_PLACE: &str = "/build/reproducible-path";
-
-/// What is asked for.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// Directory of the source.
-    pub source: PathBuf,
-    /// A commit of its repository instead of what is in the directory.
-    pub wanted: Option<Wanted>,
-    /// Take the commit although files differ from what is committed.
-    pub allow_dirty: bool,
-    /// Suite to build for.
-    pub suite: Suite,
-    /// Architecture to build for.
-    pub architecture: String,
-    /// Where results go: SUITE/SOURCE/VERSION/ARCHITECTURE below it.
-    pub output: PathBuf,
-    /// dpkg-buildpackage's `--build`; by default `full` where the source package can be built.
-    pub kind: Option<String>,
-    /// Wait for another build of this source instead of failing.
-    pub wait: bool,
-    /// How long the build may take.
-    pub limit: Option<Duration>,
-    /// Leave the network to the build.
-    pub network: bool,
-    /// Fill debian/wheelhouse of the copy that is built.
-    pub vendor: bool,
-    /// Most bytes that the build may write; three quarters of the free memory where absent.
-    pub room: Option<u64>,
-    /// Under which circumstances.
-    pub variation: Variation,
-    /// By what.
-    pub backend: Backend,
-    /// Ended when this becomes true.
-    pub unwanted: Option<Arc<AtomicBool>>,
-    /// Whether the source may have what cannot be kept from it.
-    pub trust: bool,
-}
-
-/// Circumstances of a build that must not change what comes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Variation {
-    /// The usual ones, with what is kept for builds of the source.
-    #[default]
-    Usual,
-    /// Another time zone, umask, number of processors; nothing of earlier builds.
-    Other,
-}
-
-impl Request {
-    /// A build of what is in a directory, whatever its results are for.
-    pub fn of(source: PathBuf, suite: Suite, architecture: String) -> Self {
-        Self {
-            source,
-            suite,
-            architecture,
-            wanted: None,
-            allow_dirty: false,
-            output: PathBuf::new(),
-            kind: None,
-            wait: true,
-            limit: None,
-            network: false,
-            vendor: false,
-            room: None,
-            variation: Variation::Usual,
-            backend: Backend::Session,
-            unwanted: None,
-            trust: false,
-        }
-    }
-
-    /// The name of a directory beside the one of the results.
-    fn beside(&self, suffix: &str) -> String {
-        format!("{}.{suffix}", self.architecture)
-    }
-}
 
 /// The file manifest.json of a build.
 #[derive(Debug, Clone, Serialize)]
@@ -206,8 +122,6 @@ impl Manifest {
 
 /// Name of the description of a build among the results.
 const MANIFEST: &str = "manifest.json";
-/// Name of the log among the results.
-pub const LOG: &str = "build.log";
 
 /// Build.
 pub fn build(context: &Context<'_>, request: &Request) -> Result<Built> {

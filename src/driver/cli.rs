@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::backend::Backend;
+use super::job::Backend;
 
 /// Build Debian packages of applications, from a git tag to tested packages
 #[derive(Debug, Parser)]

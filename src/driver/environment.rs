@@ -10,7 +10,7 @@ mod notes;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::apply;
 use crate::debian::control::Control;
@@ -22,14 +22,14 @@ use crate::hex::hex;
 use crate::input::{self, Kind};
 use crate::plan::{Action, Process};
 
-use super::build::LOG;
 use super::context::Context;
 use super::deb;
-use super::fetch::json;
-use super::hold::{Held, Workroom};
+use super::hold::{Held, Workroom, now, owner};
+use super::job::LOG;
+use super::json::json;
 use super::process;
 use super::results::Place;
-use super::session::{self, Bench, Bind, Session, Step, Upper};
+use super::session::{self, Bench, Bind, PROCESSES, Session, Step, Upper};
 use super::target;
 
 const BOOTSTRAP: &str = include_str!("../../share/driver/bootstrap.sh");
@@ -38,8 +38,6 @@ const TOOLS: &str = include_str!("../../share/driver/tools.sh");
 const UV: &str = "uv";
 const PACK: &str = include_str!("../../share/driver/pack.sh");
 const DEPENDENCIES: &str = include_str!("../../share/driver/dependencies.sh");
-/// Most processes that a user of a session may have, root of it, too.
-pub const PROCESSES: u64 = 4096;
 
 pub use collection::Row;
 use notes::{ANEW, noted, read};
@@ -568,16 +566,6 @@ fn cure(words: &str) -> Option<&'static str> {
         () if says(&FETCHES) => Some("is the mirror reachable?"),
         () => None,
     }
-}
-
-/// What a lock says of its owner.
-pub fn owner(what: &str) -> String {
-    format!("process {} {what}, since {}", std::process::id(), now())
-}
-
-/// Seconds since the epoch.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::archive;
 use super::context::Context;
 use super::git::{Repository, Wanted};
 use super::hold::Workroom;
+use super::json::json;
 use super::source::{self, Changelog, Compression};
 
 /// What is asked for.
@@ -409,13 +410,6 @@ fn place(
     let note = path.with_file_name(format!("{}.json", provenance.file));
     apply::write(&note, json(&provenance)?.as_bytes(), 0o644)?;
     Ok(Fetched { path, source, version, provenance })
-}
-
-/// Pretty JSON with a new line at the end.
-pub fn json(value: &impl Serialize) -> Result<String> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|error| Error::failed(format!("cannot write JSON: {error}")))?;
-    Ok(text + "\n")
 }
 
 fn sha256(bytes: &[u8]) -> Sha256 {

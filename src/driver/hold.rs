@@ -10,6 +10,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::apply;
 use crate::error::{Diagnostic, Error, Result};
@@ -114,6 +115,16 @@ pub fn users(path: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(users)
+}
+
+/// What a lock says of its owner.
+pub fn owner(what: &str) -> String {
+    format!("process {} {what}, since {}", std::process::id(), now())
+}
+
+/// Seconds since the epoch.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// A directory of this run's own. It goes with this value; what a killed run

@@ -22,14 +22,12 @@ use crate::input::{self, Kind};
 use crate::plan::Process;
 use crate::run::venv::{is_code, is_whole};
 
-use super::backend::Backend;
-use super::build::{BUILD_PLACE, Request, Variation};
 use super::context::{Context, last_words};
-use super::environment::{Base, Environments, PROCESSES, owner};
-use super::hold::{Held, Workroom};
+use super::environment::{Base, Environments};
+use super::hold::{Held, Workroom, owner};
+use super::job::{BUILD_PLACE, Backend, Request, Variation};
 use super::process::{self, Terms};
-use super::session::{Bind, Session, Step, Upper};
-use super::shell_session::memory;
+use super::session::{Bind, PROCESSES, Session, Step, Upper, memory};
 use super::tree::Tree;
 
 const COLLECT: &str = include_str!("../../share/driver/kept.sh");

@@ -24,10 +24,10 @@ use super::hold::Workroom;
 use super::index::Index;
 use super::inspect::hooks;
 use super::process::{self, Ended};
+use super::session;
 use super::session::ids::Ids;
 use super::session::take::Take;
 use super::session::{Bench, Bind, Upper};
-use super::shell_session;
 use super::target::Suite;
 
 /// The lock, below the source directory.
@@ -235,7 +235,7 @@ impl<'a> Run<'a> {
             ["--default-index", "--index"].contains(&option).then(|| PathBuf::from(path))
         });
         let directories = directories.collect();
-        let run = Self { context, work, words, directories, room: shell_session::memory()? };
+        let run = Self { context, work, words, directories, room: session::memory()? };
         let given = run.given();
         apply::directory(&given)?;
         apply::directory(&run.work.path().join("out"))?;

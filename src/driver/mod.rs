@@ -20,6 +20,8 @@ pub mod git;
 pub mod hold;
 pub mod index;
 pub mod inspect;
+pub mod job;
+pub mod json;
 pub mod kept;
 pub mod lock;
 pub mod new;

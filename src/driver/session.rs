@@ -29,6 +29,9 @@ use crate::plan::Process;
 use ids::Ids;
 use take::Take;
 
+/// Most processes that a user of a session may have, root of it, too.
+pub const PROCESSES: u64 = 4096;
+
 /// First argument of the driver's second self, the one outside.
 pub const OUTSIDE: &str = "--outside-of-a-session";
 /// First argument of its third self, the one inside.
@@ -241,6 +244,14 @@ fn refuse(fault: &str) -> i32 {
 #[expect(clippy::print_stderr, reason = "the session's log is its standard error")]
 fn warn(text: &str) {
     eprintln!("session: warning: {}", crate::foreign::printable_line(text));
+}
+
+/// How much a session may keep in memory: three quarters of what is free now (proc(5), meminfo).
+pub fn memory() -> Result<u64> {
+    let text = crate::input::text(Path::new("/proc/meminfo"))?.unwrap_or_default();
+    let row = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = row.and_then(|row| row.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(1 << 20);
+    Ok(kilobytes * 1024 / 4 * 3)
 }
 
 /// Keys of whoever runs the driver are not for whoever has inherited the ring (keyrings(7)).

@@ -13,7 +13,6 @@ use crate::error::{Diagnostic, Error, Location, Result, Severity};
 use crate::foreign::{Architecture, Refused, SuiteName};
 use crate::message::Printer;
 
-use super::backend::Backend;
 use super::check::Check;
 use super::cli::{
     Arguments, Build, Checking, Command, Compression, Env, Fetch, New, Ref, Shell, Suites, Vendor, Which,
@@ -21,6 +20,7 @@ use super::cli::{
 use super::context::{Context, Event};
 use super::environment::{Environments, Recipe, Row};
 use super::git::Wanted;
+use super::job::{self, Backend};
 use super::screen::Screen;
 use super::target::Suite;
 use super::{build, check, fetch, lock, new, report, session, shell_session, source, vendor};
@@ -126,7 +126,11 @@ fn run(context: &Context<'_>, command: Command, json: bool) -> Result<Said> {
             let (indexes, trusted) = (&options.suites.indexes, options.suites.trust_source);
             let path = lock::lock(context, &suites, indexes, options.upgrade, options.check, trusted)?;
             let names = suites.iter().map(|suite| suite.name).collect();
-            if json { fetch::json(&report::Written::new(&path, names)) } else { Ok(format!("{}\n", path.display())) }
+            if json {
+                super::json::json(&report::Written::new(&path, names))
+            } else {
+                Ok(format!("{}\n", path.display()))
+            }
         }
         Command::Vendor(options) => return vendored(context, options, json),
         Command::Env(Env::Shell(_)) if json => {
@@ -151,7 +155,7 @@ struct Report<'a> {
 }
 
 fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
-    let request = build::Request {
+    let request = job::Request {
         wanted: wanted(&options.reference),
         allow_dirty: options.reference.allow_dirty,
         source: context.path(&options.source),
@@ -164,7 +168,7 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
         network: options.network,
         vendor: options.vendor,
         room: options.room.map(|megabytes| megabytes * 1_000_000),
-        variation: build::Variation::Usual,
+        variation: job::Variation::Usual,
         backend: options.backend,
         unwanted: None,
         trust: options.trust_source,
@@ -191,7 +195,7 @@ fn built(context: &Context<'_>, options: Build, json: bool) -> Result<Said> {
     let checks = verdicts.as_deref();
     let (directory, manifest) = (&built.directory, &built.manifest);
     let text = match json {
-        true => fetch::json(&Report { manifest, directory, changes: &built.changes, checks })?,
+        true => super::json::json(&Report { manifest, directory, changes: &built.changes, checks })?,
         false => format!("{}\n", changes.display()),
     };
     Ok(Said { text, then })
@@ -211,7 +215,7 @@ fn checked(context: &Context<'_>, options: Checking, json: bool) -> Result<Said>
     let privileged = options.privileged_check;
     let request = check::Request { changes, suite, architecture, checks, source: None, privileged };
     let verdicts = check::check(context, &request, None)?;
-    let text = if json { fetch::json(&verdicts)? } else { check::table(&verdicts) };
+    let text = if json { super::json::json(&verdicts)? } else { check::table(&verdicts) };
     Ok(Said { text, then: check::judge(&verdicts) })
 }
 
@@ -260,7 +264,7 @@ fn environments(context: &Context<'_>, command: Env, json: bool) -> Result<Strin
             let recipe = Recipe { suite, architecture, sources, from, include, debs: Default::default() };
             let (generation, changed) = all.create(recipe, &options.debs)?;
             match json {
-                true => fetch::json(&report::Made::new(&one, &other, &generation, changed)),
+                true => super::json::json(&report::Made::new(&one, &other, &generation, changed)),
                 false => Ok(format!("{}\n", generation.id)),
             }
         }
@@ -268,7 +272,7 @@ fn environments(context: &Context<'_>, command: Env, json: bool) -> Result<Strin
             let (suite, architecture) = which(context, &one)?;
             let (generation, changed) = all.update(&suite, &architecture)?;
             if json {
-                return fetch::json(&report::Made::new(&suite, &architecture, &generation, changed));
+                return super::json::json(&report::Made::new(&suite, &architecture, &generation, changed));
             }
             if changed {
                 return Ok(format!("{}\n", generation.id));
@@ -279,19 +283,19 @@ fn environments(context: &Context<'_>, command: Env, json: bool) -> Result<Strin
         Env::Remove(one) => {
             let (suite, architecture) = which(context, &one)?;
             let removed = all.remove(&suite, &architecture)?;
-            if json { fetch::json(&report::Removed::new(&removed)) } else { Ok(String::new()) }
+            if json { super::json::json(&report::Removed::new(&removed)) } else { Ok(String::new()) }
         }
         Env::Gc(options) => {
             let removed = all.collect(options.keep_days * 24 * 3600)?;
             if json {
-                return fetch::json(&report::Removed::new(&removed));
+                return super::json::json(&report::Removed::new(&removed));
             }
             context.say(format!("{} removed", removed.len()));
             Ok(String::new())
         }
         Env::List => {
             let rows = all.list()?;
-            if json { fetch::json(&rows) } else { Ok(table(&rows)) }
+            if json { super::json::json(&rows) } else { Ok(table(&rows)) }
         }
         Env::Shell(_) => Ok(String::new()),
     }
@@ -330,13 +334,13 @@ fn vendored(context: &Context<'_>, options: Vendor, json: bool) -> Result<Said> 
     let request = vendor::Request { suites, architectures, indexes, component: options.component, trusted };
     if options.check {
         let (path, faults) = vendor::check(context, &request)?;
-        let text = if json { fetch::json(&report::Faults::new(&path, &faults))? } else { String::new() };
+        let text = if json { super::json::json(&report::Faults::new(&path, &faults))? } else { String::new() };
         let bad = faults.iter().any(|fault| fault.severity == Severity::Error);
         return Ok(Said { text, then: if bad { Err(Error::Failed(faults)) } else { Ok(()) } });
     }
     let outcome = vendor::vendor(context, &request)?;
     if json {
-        return fetch::json(&outcome).map(Said::from);
+        return super::json::json(&outcome).map(Said::from);
     }
     context.say(format!("{} files", outcome.files.len()));
     Ok(format!("{}\n", outcome.path.display()).into())
@@ -346,7 +350,7 @@ fn begun(context: &Context<'_>, options: &New, json: bool) -> Result<String> {
     let mut text = String::new();
     let outcome = new::new(context, options.name.as_deref(), options.dry_run)?;
     if json {
-        return fetch::json(&report::Debianised::new(&outcome, options.dry_run));
+        return super::json::json(&report::Debianised::new(&outcome, options.dry_run));
     }
     for file in outcome.files {
         text.push_str(&format!("{}: {}\n", file.path.display(), file.why));
@@ -388,7 +392,7 @@ fn fetched(context: &Context<'_>, options: Fetch, json: bool) -> Result<String> 
     };
     let fetched = fetch::fetch(context, &request)?;
     if json {
-        return fetch::json(&fetched.provenance);
+        return super::json::json(&fetched.provenance);
     }
     context.say(format!("sha256 {}, signature: {}", fetched.provenance.sha256, fetched.provenance.signature));
     Ok(format!("{}\n", fetched.path.display()))

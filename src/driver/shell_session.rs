@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::input;
 
 use super::context::Context;
-use super::environment::{Environments, PROCESSES};
+use super::environment::Environments;
 use super::process::{self, Ended};
-use super::session::{Bind, Session, Step, Upper};
+use super::session::{Bind, PROCESSES, Session, Step, Upper, memory};
 
 /// Where the working directory is in the session, read-only.
 const SOURCE: &str = "/run/source";
@@ -46,12 +46,4 @@ pub fn open(
         boot: None,
     };
     process::interactive(&session.process()?)
-}
-
-/// How much a session may keep in memory: three quarters of what is free now (proc(5), meminfo).
-pub fn memory() -> Result<u64> {
-    let text = input::text(std::path::Path::new("/proc/meminfo"))?.unwrap_or_default();
-    let row = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kilobytes = row.and_then(|row| row.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(1 << 20);
-    Ok(kilobytes * 1024 / 4 * 3)
 }

@@ -21,14 +21,13 @@ use crate::input;
 
 use super::changes;
 use super::context::{Context, Task, last_words};
-use super::environment::{Base, Environments, PROCESSES};
-use super::fetch::json;
+use super::environment::{Base, Environments};
 use super::hold::Workroom;
+use super::json::json;
 use super::process;
 use super::results::Place;
 use super::session::take::{self, Take};
-use super::session::{self, Bind, Boot, Session, Step, Upper};
-use super::shell_session::memory;
+use super::session::{self, Bind, Boot, PROCESSES, Session, Step, Upper, memory};
 use super::target::Suite;
 
 const INSTALL_TOOL: &str = include_str!("../../../share/driver/install-tool.sh");

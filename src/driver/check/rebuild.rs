@@ -11,20 +11,20 @@ use crate::hex::hex;
 use crate::input;
 use crate::plan::{Action, Process};
 
-use super::super::build::{self, Built, Variation};
+use super::super::build::{self, Built};
 use super::super::context::Context;
 use super::super::hold::Workroom;
+use super::super::job::{self, Variation};
 use super::super::process;
-use super::super::session::{Bench, Bind, Upper};
-use super::super::shell_session::memory;
+use super::super::session::{Bench, Bind, Upper, memory};
 use super::{Check, Checker, Found, LIMIT, Request, Verdict, check};
 
 /// The second build of a source, under way beside the first.
 pub type Again<'scope> = ScopedJoinHandle<'scope, Result<Built>>;
 
 /// How a source is built a second time.
-fn again(request: &build::Request, output: PathBuf) -> build::Request {
-    build::Request { output, wait: true, variation: Variation::Other, ..request.clone() }
+fn again(request: &job::Request, output: PathBuf) -> job::Request {
+    job::Request { output, wait: true, variation: Variation::Other, ..request.clone() }
 }
 
 /// Build, and check what was built. The second build that a comparison takes begins
@@ -32,14 +32,14 @@ fn again(request: &build::Request, output: PathBuf) -> build::Request {
 /// of the first as soon as it is there.
 pub fn build_and_check(
     context: &Context<'_>,
-    request: &build::Request,
+    request: &job::Request,
     checks: Vec<Check>,
     privileged: bool,
     told: &dyn Fn(&Built),
 ) -> Result<(Built, Vec<Verdict>)> {
     let room = Workroom::new(context, &context.cache()?.join("work"))?;
     let unwanted = Arc::new(AtomicBool::new(false));
-    let second = build::Request { unwanted: Some(unwanted.clone()), ..again(request, room.path().join("rebuilt")) };
+    let second = job::Request { unwanted: Some(unwanted.clone()), ..again(request, room.path().join("rebuilt")) };
     let ready = build::prepare(context, request)?;
     std::thread::scope(|scope| {
         let begin = || scope.spawn(|| ready.build(&second));
@@ -66,7 +66,7 @@ impl Checker<'_> {
             Some(handle) => handle.join().unwrap_or_else(|_| Err(Error::failed("the second build panicked"))),
             None => match self.source()? {
                 Some(source) => {
-                    let request = build::Request::of(source, self.request.suite, self.request.architecture.clone());
+                    let request = job::Request::of(source, self.request.suite, self.request.architecture.clone());
                     build::build(self.context, &again(&request, self.work.join("rebuilt")))
                 }
                 None => return Ok(Found(super::Outcome::None, "there is no source package to build again".to_owned())),

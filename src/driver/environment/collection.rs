@@ -15,7 +15,8 @@ use crate::foreign::Id;
 use crate::input;
 use crate::plan::Process;
 
-use super::{Environments, Note, Recipe, noted, now, owner, read};
+use super::{Environments, Note, Recipe, noted, read};
+use crate::driver::hold::{now, owner};
 
 /// A row of `env list`.
 #[derive(Debug, Clone, Serialize)]

@@ -356,10 +356,8 @@ fn facts(context: &Context<'_>, name: Option<&str>) -> Result<Facts> {
         }
     }
     let programs = project.scripts.iter().cloned().chain(module.as_ref().map(|_| package.clone())).collect();
-    let epoch = context
-        .environment
-        .text("SOURCE_DATE_EPOCH")
-        .map_or_else(|| super::environment::now().to_string(), str::to_owned);
+    let epoch =
+        context.environment.text("SOURCE_DATE_EPOCH").map_or_else(|| super::hold::now().to_string(), str::to_owned);
     let date = |format: &str| -> Result<String> {
         let words = ["-u", "-d", &format!("@{epoch}"), format].map(str::to_owned);
         Ok(String::from_utf8_lossy(&context.output("date", Process::new("date", words))?).trim().to_owned())

@@ -20,9 +20,8 @@ use rustix::thread::{
 };
 
 use super::ids::Ids;
-use crate::driver::environment::PROCESSES;
 
-use super::{Bench, Job, Outcome, PATH, Session, Step, warn};
+use super::{Bench, Job, Outcome, PATH, PROCESSES, Session, Step, warn};
 
 /// What it does; its exit status.
 pub(super) fn main(job: &Job) -> Outcome<i32> {
