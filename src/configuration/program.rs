@@ -27,6 +27,8 @@
 //!   no longer here must be taken out before supervisord reads it again: a
 //!   section without a command stops every update.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{Backend, Program};
@@ -246,4 +248,14 @@ pub struct Group {
     pub group: String,
     /// The section that describes it: `program:notes_web`.
     pub section: String,
+}
+
+/// The name of the supervisord group of a service that has one.
+pub fn group_of(service: &Service) -> Option<&str> {
+    service.supervisord.as_ref().map(|group| group.group.as_str())
+}
+
+/// The names of the supervisord groups of services.
+pub fn groups(services: &[&Service]) -> BTreeSet<String> {
+    services.iter().filter_map(|service| group_of(service)).map(str::to_owned).collect()
 }

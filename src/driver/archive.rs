@@ -11,8 +11,6 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::{Diagnostic, Error, Result};
 use crate::foreign::printable_line;
 
-use super::git::snapshot::is_plain;
-
 /// A tar archive and the directory of the source tree that it fills.
 pub struct Part {
     /// Below the top of the tree; empty for the top itself.
@@ -125,6 +123,13 @@ fn append(builder: &mut tar::Builder<Vec<u8>>, path: &Path, content: &Content, t
 
 fn failed(error: &std::io::Error) -> Error {
     Error::failed(format!("the source's archive cannot be made: {error}"))
+}
+
+/// Whether a path of a tree stays below its top, and out of git's own directory there.
+pub fn is_plain(path: &Path) -> bool {
+    let own = |name: &std::ffi::OsStr| name.eq_ignore_ascii_case(".git");
+    let mut parts = path.components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(name) if !own(name)))
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ struct NewFile<'a> {
 impl<'a> Debianised<'a> {
     /// What was written, or with `dry_run` would be.
     pub fn new(outcome: &'a new::Outcome, dry_run: bool) -> Self {
-        let file = |file: &'a new::debian::File| NewFile {
+        let file = |file: &'a new::facts::File| NewFile {
             path: &file.path,
             why: file.why,
             mode: format!("{:04o}", file.mode),

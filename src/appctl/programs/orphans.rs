@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::supervisord::groups;
 use crate::appctl::Machine;
 use crate::appctl::package;
 use crate::appctl::service;
 use crate::appctl::store;
-use crate::configuration::program::{LAST, Programs, Service};
+use crate::configuration::program::{LAST, Programs, Service, groups};
 use crate::error::Result;
 
 /// The longest that supervisord's start waits for all of them, within systemd's 90 s.

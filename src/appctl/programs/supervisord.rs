@@ -17,7 +17,7 @@ use crate::appctl::process::Ended;
 use crate::appctl::service::{self, Action, Outcome};
 use crate::appctl::store;
 use crate::configuration::manifest::Backend;
-use crate::configuration::program::{Choice, Fragment, Group, Service};
+use crate::configuration::program::{Choice, Fragment, Group, Service, group_of, groups};
 use crate::error::{Diagnostic, Result};
 
 /// A process's state in supervisord's word for it, and its number.
@@ -479,14 +479,6 @@ impl Fleet<'_> {
         }
         Ok(rows)
     }
-}
-
-fn group_of(service: &Service) -> Option<&str> {
-    service.supervisord.as_ref().map(|group| group.group.as_str())
-}
-
-pub(super) fn groups(services: &[&Service]) -> BTreeSet<String> {
-    services.iter().filter_map(|service| group_of(service)).map(str::to_owned).collect()
 }
 
 fn sections_of(services: &[&Service]) -> BTreeSet<String> {

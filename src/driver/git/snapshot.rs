@@ -7,7 +7,6 @@
 //! descriptor, the names of its objects.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use crate::apply;
@@ -305,16 +304,10 @@ fn lexical(path: &Path) -> PathBuf {
     clean
 }
 
-/// Whether a path of a tree stays below its top, and out of git's own directory there.
-pub fn is_plain(path: &Path) -> bool {
-    let own = |name: &OsStr| name.eq_ignore_ascii_case(".git");
-    let mut parts = path.components().peekable();
-    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(name) if !own(name)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::archive::is_plain;
 
     #[test]
     fn names_of_refs_and_paths_are_plain() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::snapshot::is_plain;
+use super::super::archive::is_plain;
 
 /// A submodule of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]

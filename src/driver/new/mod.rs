@@ -4,6 +4,7 @@
 //! writes them. Runs none of the project's code, and changes nothing that is there.
 
 pub mod debian;
+pub mod facts;
 mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,7 @@ use super::inspect::forge::{self, Repository};
 use super::inspect::{self, Project, generated, native, requirements, service};
 use super::source;
 use super::target::SUITES;
-use debian::{Facts, File, Requirements, Zope};
+use facts::{Facts, File, Requirements, Zope};
 
 /// Names at the top of a project that are no part of the program.
 const NOT_PROGRAM: [&str; 19] = [

@@ -2,7 +2,7 @@
 //! secrets and environment for dh_appconfig. Pure.
 
 use super::super::inspect::service::{Kind, Service};
-use super::debian::{Facts, File, file};
+use super::facts::{Facts, File, file};
 
 /// Distributions whose programs serve an application.
 pub const SERVERS: [&str; 5] = ["daphne", "gunicorn", "hypercorn", "uvicorn", "waitress"];

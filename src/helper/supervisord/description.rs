@@ -124,7 +124,7 @@ pub fn read(package: &str, text: &str, file: &Path) -> (Description, Vec<Diagnos
     reader.members(group.as_ref(), &programs);
     reader.agreement(&programs);
     for described in &programs {
-        reader.faults.extend(health::checks(package, described, file).err());
+        reader.faults.extend(health::checks(package, &described.program, &described.extra, file).err());
     }
     let mut faults = reader.faults;
     faults.sort_by_key(|fault| fault.location.as_ref().and_then(|location| location.line));

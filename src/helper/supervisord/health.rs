@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-use super::description::Described;
 use super::expand::{self, Value};
-use super::program;
-use super::settings;
+use super::program::{self, Program};
+use super::settings::{self, Extra};
 use crate::configuration::program::Health;
 use crate::error::{Diagnostic, Location};
 
 /// The check of each process, in order; all `None` where there is none.
-pub fn checks(package: &str, described: &Described, file: &Path) -> Result<Vec<Option<Health>>, Diagnostic> {
-    let program = &described.program;
-    let Some((text, line)) = &described.extra.health else { return Ok(vec![None; program.processes.len()]) };
+pub fn checks(package: &str, program: &Program, extra: &Extra, file: &Path) -> Result<Vec<Option<Health>>, Diagnostic> {
+    let Some((text, line)) = &extra.health else { return Ok(vec![None; program.processes.len()]) };
     let fault = |why: String| {
         Diagnostic::error(format!("'health' of '{}' is {why}", program.name))
             .at(Location::line(file, *line))
@@ -31,7 +29,6 @@ pub fn checks(package: &str, described: &Described, file: &Path) -> Result<Vec<O
         }
         let text = expand::expand(text, &names).map_err(|why| fault(format!("not understood: {why}")))?;
         let probe = settings::probe(&text).map_err(|why| fault(format!("'{text}', {why}")))?;
-        let extra = &described.extra;
         let (interval, deadline, privileges) = (extra.interval, extra.deadline, extra.privileges);
         checks.push(Some(Health { probe, interval, deadline, privileges }));
     }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::description::{Described, Description};
 use super::ini::Entry;
-use super::unit;
 use super::value::LogFile;
 use crate::configuration::place::{NoPlace, Place, is_normal};
 
@@ -16,6 +15,18 @@ pub const OWN: &str = "app";
 
 /// Directories in which everybody may make a name.
 const EVERYBODY: [&str; 6] = ["/tmp", "/var/tmp", "/dev/shm", "/run/lock", "/var/lock", "/dev/mqueue"];
+
+/// What names the directories that a program owns: the package, and for a program
+/// of another account than the first one's the unit.
+pub fn directories(package: &str, description: &Description, described: &Described) -> String {
+    let first = description.programs.first().map(Described::account);
+    if first == Some(described.account()) { package.to_owned() } else { format!("{package}-{}", described.name()) }
+}
+
+/// Whether a log file is one, and not another name of supervisord's own output.
+pub fn is_log(path: &str) -> bool {
+    !path.starts_with("/dev/") && !path.starts_with("/proc/self/fd/")
+}
 
 /// What root does with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +77,7 @@ pub fn opened(described: &Described) -> Vec<Opened> {
     for process in &program.processes {
         for (stream, key) in process.streams.iter().zip(["stdout_logfile", "stderr_logfile"]) {
             match &stream.file {
-                LogFile::Path(path) if unit::is_log(path) => add(Use::Log, path, line(key)),
+                LogFile::Path(path) if is_log(path) => add(Use::Log, path, line(key)),
                 _ => {}
             }
         }
@@ -126,7 +137,7 @@ fn directive(entry: &Entry) -> Option<Opened> {
 /// The names below /var/log that root opens log files in: they are root's.
 pub fn rooted(package: &str, description: &Description) -> BTreeSet<String> {
     let names: BTreeSet<String> =
-        description.programs.iter().map(|described| unit::directories(package, description, described)).collect();
+        description.programs.iter().map(|described| directories(package, description, described)).collect();
     let logs: Vec<Place> = description
         .programs
         .iter()
@@ -148,7 +159,7 @@ pub fn foreign(
     let rooted = rooted(package, description);
     for described in &description.programs {
         let Some(user) = described.account().filter(|user| *user != "root") else { continue };
-        let name = unit::directories(package, description, described);
+        let name = directories(package, description, described);
         let mut add = |directory: String| all.insert(directory, Some(user.clone()));
         for above in ["/var/lib", "/var/cache", "/run", "/var/run"] {
             add(format!("{above}/{name}"));

@@ -125,7 +125,7 @@ impl Planner<'_> {
                 units
             });
             let units = units.flatten();
-            match health::checks(self.package, described, self.file) {
+            match health::checks(self.package, &described.program, &described.extra, self.file) {
                 Ok(checks) => all.programs.push(service(self.package, described, units.as_ref(), checks)),
                 Err(fault) => self.faults.push(fault),
             }
@@ -284,7 +284,7 @@ impl Planner<'_> {
     /// Names of directories, and whose they are.
     fn directories(&self) -> BTreeMap<String, Option<String>> {
         let of = |described: &Described| {
-            (unit::directories(self.package, self.description, described), described.account().cloned())
+            (places::directories(self.package, self.description, described), described.account().cloned())
         };
         self.description.programs.iter().map(of).collect()
     }
@@ -360,7 +360,7 @@ impl Planner<'_> {
             for stream in described.program.processes.iter().flat_map(|process| &process.streams) {
                 let LogFile::Path(path) = &stream.file else { continue };
                 let Ok(path) = Place::new(path) else { continue };
-                if !unit::is_log(path.as_str()) || stream.maxbytes == 0 || all.iter().any(|log| log.path == path) {
+                if !places::is_log(path.as_str()) || stream.maxbytes == 0 || all.iter().any(|log| log.path == path) {
                     continue;
                 }
                 let (user, group) = (user.clone().filter(|_| group.is_some()), group.clone());
@@ -510,7 +510,7 @@ fn service(
             .streams
             .iter()
             .filter_map(|stream| match &stream.file {
-                LogFile::Path(path) if unit::is_log(path) => Some(path.clone()),
+                LogFile::Path(path) if places::is_log(path) => Some(path.clone()),
                 _ => None,
             })
             .chain(directives.iter().map(ToString::to_string))

@@ -63,13 +63,6 @@ pub fn whole(package: &str, described: &Described) -> String {
     format!("{}.{suffix}", stem(package, described.name()))
 }
 
-/// What names the directories that a program owns: the package, and for a program
-/// of another account than the first one's the unit.
-pub fn directories(package: &str, description: &Description, described: &Described) -> String {
-    let first = description.programs.first().map(Described::account);
-    if first == Some(described.account()) { package.to_owned() } else { format!("{package}-{}", described.name()) }
-}
-
 /// The hardening that every unit starts from; an exposure of 1.3 by
 /// `systemd-analyze security`, with room for a capability within 1.5.
 const HARDENING: [(&str, &str); 27] = [
@@ -277,7 +270,7 @@ impl Writer<'_> {
         let [output, error] = streams;
         set("StandardOutput", output?);
         set("StandardError", error?);
-        let own = directories(self.package, self.description, described);
+        let own = places::directories(self.package, self.description, described);
         for key in ["StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory"] {
             // systemd gives these to the account; one in which root opens log files stays root's.
             let is_roots = key == "LogsDirectory"
@@ -434,7 +427,7 @@ impl Writer<'_> {
         match &stream.file {
             _ if stream.syslog => Some("journal".to_owned()),
             LogFile::None => Some("null".to_owned()),
-            LogFile::Path(path) if !is_log(path) => Some("journal".to_owned()),
+            LogFile::Path(path) if !places::is_log(path) => Some("journal".to_owned()),
             LogFile::Path(path) => {
                 // What is no such path is told for both backends at once.
                 is_normal(path).ok()?;
@@ -444,11 +437,6 @@ impl Writer<'_> {
             LogFile::Automatic | LogFile::Syslog => Some("journal".to_owned()),
         }
     }
-}
-
-/// Whether a log file is one, and not another name of supervisord's own output.
-pub fn is_log(path: &str) -> bool {
-    !path.starts_with("/dev/") && !path.starts_with("/proc/self/fd/")
 }
 
 /// When it starts again. `Restart=always` without the expected exit statuses is

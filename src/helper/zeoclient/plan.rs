@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::description::Framework;
-use super::settings::{self, PASSWORD};
+use super::settings;
 use super::site::Site;
+use super::texts::PASSWORD;
 use super::{programs, texts};
 use crate::configuration::bootstrap::{Client, FILE, FORMAT, Password};
 use crate::error::{Error, Result};

@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 
 use super::description::{BlobDir, Storage, size_text};
 use super::site::{Site, setting};
-use super::texts::Rendered;
-
-/// The setting with the first administrator's password.
-pub const PASSWORD: &str = "admin_password";
+use super::texts::{PASSWORD, Rendered};
 
 /// The text for dh_appconfig. `files`: what is rendered on the machine.
 /// `described`: settings that the packager has described himself.

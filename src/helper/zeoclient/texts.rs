@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::description::{BlobDir, Framework, Maker, Storage};
-use super::settings::PASSWORD;
 use super::site::{Site, setting};
 use crate::error::Result;
 use crate::render::render;
+
+/// The setting with the first administrator's password.
+pub const PASSWORD: &str = "admin_password";
 
 /// A file that is rendered on the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
