@@ -91,6 +91,10 @@ sys.stdout.flush()
 # What dies with the driver may need a moment.
 deadline = time.monotonic() + 2
 left = below(os.getpid())
+if not left:
+    # A process has no command line for a moment when it becomes another program.
+    time.sleep(0.1)
+    left = below(os.getpid())
 while left and time.monotonic() < deadline:
     time.sleep(0.02)
     try:
