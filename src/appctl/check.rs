@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::Machine;
 use super::accounts::{Accounts, User};
 use super::fs::{Attributes, Dir, split};
+use super::machine::Machine;
 use super::mask::Mask;
 use super::package::Package;
 use super::process::{self, Child, Ended, Privileges, Whose, confined};

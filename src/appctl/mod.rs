@@ -16,7 +16,9 @@ pub mod diff;
 pub mod effort;
 pub mod fs;
 pub mod journal;
+pub mod machine;
 pub mod maint;
+pub mod manager;
 pub mod mask;
 pub mod overrides;
 pub mod package;
@@ -45,9 +47,10 @@ use self::check::Verdict;
 use self::cli::{Arguments, Command, Config, Service};
 use self::decide::State;
 use self::fs::Root;
+use self::machine::{Ending, Machine};
+use self::manager::{Action, Outcome};
 use self::package::Package;
 use self::programs::{Fleet, Verb};
-use self::service::{Action, Outcome};
 use self::store::Store;
 use self::work::{Access, Applied, Change, Work};
 use crate::configuration::layer::{self, Source};
@@ -58,44 +61,6 @@ use crate::message::Printer;
 
 /// The longest value that is read from standard input, in bytes.
 const LONGEST_VALUE: u64 = 1 << 20;
-
-/// The machine that is worked on, and how it is spoken about.
-#[derive(Debug)]
-pub struct Machine {
-    /// The directory that all paths begin at.
-    pub root: Root,
-    /// The environment, for service managers.
-    pub environment: BTreeMap<OsString, OsString>,
-    /// Whether dpkg runs us in a maintainer script.
-    pub in_maintainer_script: bool,
-    /// Whether we are root.
-    pub is_root: bool,
-    /// Where messages go.
-    pub printer: Printer,
-    /// Whether answers are JSON.
-    pub json: bool,
-}
-
-/// How a run without a fault ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
-    /// All is well.
-    Done,
-    /// Something differs, or waits to be done.
-    Differs,
-    /// Something failed, and has been said.
-    Failed,
-}
-
-impl From<Ending> for ExitCode {
-    fn from(ending: Ending) -> Self {
-        Self::from(match ending {
-            Ending::Done => 0,
-            Ending::Differs => 3,
-            Ending::Failed => 1,
-        })
-    }
-}
 
 /// `main` of appctl.
 pub fn main() -> ExitCode {
@@ -190,7 +155,7 @@ impl complete::Names for Manifests<'_> {
     fn programs(&self, package: &str) -> Vec<String> {
         let configured = || Package::load(self.0, package).map(|package| package.manifest.programs);
         let described =
-            || Ok::<_, Error>(programs::load(self.0, package)?.map(|all| all.as_manifest(Backend::Systemd)));
+            || Ok::<_, Error>(package::programs(self.0, package)?.map(|all| all.as_manifest(Backend::Systemd)));
         let programs = configured().or_else(|_| described().map(Option::unwrap_or_default)).unwrap_or_default();
         programs.into_iter().map(|program| program.name).collect()
     }
@@ -440,7 +405,7 @@ fn fleet<'a>(machine: &'a Machine, package: &str, store: Option<&'a Store>) -> R
 fn converge(machine: &Machine, package: &str) -> Result<Ending> {
     let mut outcomes = Vec::new();
     let mut is_fatal = false;
-    let has_programs = programs::load(&machine.root, package)?.is_some();
+    let has_programs = package::programs(&machine.root, package)?.is_some();
     if has_programs {
         // The lock is let go of before the journal's holder takes it.
         let store = Store::open(&machine.root, package, true)?;

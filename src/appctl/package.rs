@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::fs::{Attributes, Kind, Root};
-use super::programs;
 use crate::configuration::layer::{self, Effective, Layer};
-use crate::configuration::manifest::{self, File, Manifest};
+use crate::configuration::manifest::{self, Backend, File, Manifest};
+use crate::configuration::program::{self, Programs};
 use crate::configuration::template::Template;
-use crate::error::{Diagnostic, Error, Result, nearest};
+use crate::error::{Diagnostic, Error, Location, Result, nearest};
 
 /// Where the manifests are.
 const MANIFESTS: &str = "/usr/share/appctl";
@@ -89,8 +89,8 @@ impl Package {
             return Err(damaged(format!("'{}' is no absolute path", path.escape_default())));
         }
         let mut manifest = manifest;
-        if let Some(programs) = programs::load(root, name)? {
-            let described = programs.as_manifest(programs::auto(root)?);
+        if let Some(programs) = programs(root, name)? {
+            let described = programs.as_manifest(auto(root)?);
             manifest.programs.retain(|program| !described.iter().any(|other| other.name == program.name));
             manifest.programs.extend(described);
         }
@@ -265,6 +265,45 @@ fn directory(package: &str) -> String {
 /// `/etc/PACKAGE/settings.d/60-appctl.conf`.
 pub fn own_path(package: &str) -> String {
     layer::own_path(package).to_string_lossy().into_owned()
+}
+
+/// The programs of `package`; `None` where it has none.
+pub fn programs(root: &Root, name: &str) -> Result<Option<Programs>> {
+    if !is_name(name) {
+        return Ok(None);
+    }
+    let path = format!("{MANIFESTS}/{name}/{}", program::FILE);
+    let Some(contents) = root.read(&path)? else { return Ok(None) };
+    read_programs(&contents.bytes, root, &path, name).map(Some)
+}
+
+fn read_programs(bytes: &[u8], root: &Root, path: &str, name: &str) -> Result<Programs> {
+    let programs: Programs = serde_json::from_slice(bytes).map_err(|error| {
+        Diagnostic::error(format!("it cannot be read: {error}"))
+            .at(Location::file(root.outside(path)))
+            .hint(format!("install the package again: apt-get install --reinstall {name}"))
+    })?;
+    if programs.format > program::FORMAT {
+        return Err(Diagnostic::error(format!("format {}; this appctl knows {}", programs.format, program::FORMAT))
+            .at(Location::file(root.outside(path)))
+            .hint("upgrade appctl")
+            .into());
+    }
+    Ok(programs)
+}
+
+/// systemd where it is the machine's init: it runs, or an image's /sbin/init is it.
+pub fn auto(root: &Root) -> Result<Backend> {
+    if root.is_machine() && root.kind("/run/systemd/system")? == Some(Kind::Directory) {
+        return Ok(Backend::Systemd);
+    }
+    let init = match root.parent("/sbin/init")? {
+        Some((directory, name)) => directory.link(&name)?,
+        None => None,
+    };
+    let is_systemd = init.is_some_and(|target| target.ends_with("/systemd"));
+    let has_other = root.kind("/usr/bin/supervisord")?.is_some();
+    Ok(if is_systemd || !has_other { Backend::Systemd } else { Backend::Supervisord })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::decide::{Report, State};
 use super::journal::{Need, Note};
-use super::service::{Action, Outcome};
+use super::manager::{Action, Outcome};
 use crate::configuration::layer::{Effective, Resolved};
 use crate::configuration::setting::Setting;
 use crate::configuration::value::Value;

@@ -5,69 +5,20 @@
 //! started after that, because dpkg's own snippets or a person have restarted
 //! it, has read it already and is left alone; so is one that does not run.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::time::Duration;
-
 use nix::time::ClockId;
 use nix::unistd::{SysconfVar, sysconf};
-use serde::Serialize;
 
-use super::Machine;
 use super::fs::Kind;
 use super::journal::{Clock, Journal, Need, Note};
-use super::process::{self, Child, Ended, Whose};
+use super::machine::Machine;
+use super::manager::{Action, Outcome, SUPERVISOR, is_allowed, run};
+use super::process::Ended;
 use super::programs::Fleet;
 use crate::configuration::manifest::{Backend, Manifest, OnChange, Program};
 use crate::error::{Diagnostic, Result};
 
-/// How long a service manager may take for one program.
-pub(super) const LIMIT: Duration = Duration::from_secs(120);
-
 /// How deb-systemd-invoke(1p) says that policy-rc.d has forbidden it.
 const FORBIDDEN: &str = "returned 101";
-
-/// What was done about a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// It started again.
-    Restarted,
-    /// It read its configuration again.
-    Reloaded,
-    /// It has started since the change.
-    UpToDate,
-    /// It does not run, and stays so.
-    NotRunning,
-    /// policy-rc.d says no.
-    Forbidden,
-    /// Nothing runs in this root.
-    NoManager,
-    /// It runs now.
-    Started,
-    /// It does not run any more.
-    Stopped,
-    /// It starts by itself from now on.
-    Enabled,
-    /// It does not start by itself any more, and does not run.
-    Disabled,
-    /// It did not start.
-    Failed,
-}
-
-/// A program and what was done about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
-    /// Its name.
-    pub program: String,
-    /// Its name for the service manager.
-    pub unit: String,
-    /// What was done.
-    pub action: Action,
-    /// What went wrong.
-    #[serde(skip)]
-    pub fault: Option<Diagnostic>,
-}
 
 /// A program as its service manager sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,18 +211,6 @@ fn supervisorctl<'a>(verb: &'a str, program: &'a Program) -> Vec<&'a str> {
     ["supervisorctl", verb].into_iter().chain(program.unit.split_whitespace()).collect()
 }
 
-/// The service that policy-rc.d(8) is asked about for supervisor's programs.
-pub(super) const SUPERVISOR: &str = "supervisor";
-
-/// What policy-rc.d(8) says about a service: only 0 and 104 are a yes.
-pub(super) fn is_allowed(machine: &Machine, service: &str, verb: &str) -> Result<bool> {
-    const POLICY: &str = "/usr/sbin/policy-rc.d";
-    if machine.root.kind(POLICY)?.is_none() {
-        return Ok(true);
-    }
-    Ok(matches!(run(machine, &[POLICY, service, verb])?.status, Some(0 | 104)))
-}
-
 fn succeeded(program: &Program, ended: &Ended, action: Action, look: &str) -> Result<Action> {
     if ended.is_success() {
         return Ok(action);
@@ -280,17 +219,6 @@ fn succeeded(program: &Program, ended: &Ended, action: Action, look: &str) -> Re
     Err(Diagnostic::error(format!("{} did not start again with its new configuration{shown}", program.unit))
         .hint(format!("see '{look}'"))
         .into())
-}
-
-/// Run a program of a service manager, with the whole environment.
-pub(super) fn run(machine: &Machine, words: &[&str]) -> Result<Ended> {
-    run_within(LIMIT, machine.environment.clone(), words)
-}
-
-/// The same with another limit and environment.
-pub(super) fn run_within(limit: Duration, environment: BTreeMap<OsString, OsString>, words: &[&str]) -> Result<Ended> {
-    let words = words.iter().map(OsString::from).collect();
-    process::run(&Child { words, environment, directory: "/".into(), limit, whose: Whose::System })
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Machine;
 use super::decide::{Decision, Step, aside};
 use super::fs::{Attributes, Dir, Extended, Kind, PLANTED_BUG, Root, split, temporary};
 use super::journal::{Clock, Journal, Need, Pending};
+use super::machine::Machine;
 use super::secrets::Secrets;
 use super::service;
 use super::store::{self, Store, encoded, private};

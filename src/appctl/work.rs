@@ -11,19 +11,20 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::Machine;
 use super::accounts::Accounts;
 use super::check::{self, Verdict};
 use super::decide::{self, Decision, Report, Snapshot, Step, Wanted};
 use super::fs::{Kind, Root};
 use super::journal::{FileRecord, Journal, digest};
+use super::machine::Machine;
+use super::manager::Outcome;
 use super::overrides::{self, Overrides};
 use super::package::{self, Package, SettingsFiles};
 use super::process::{self, Child, Whose};
 use super::programs::Fleet;
 use super::render::{self, Rendering};
 use super::secrets::Secrets;
-use super::service::{self, Outcome};
+use super::service;
 use super::store::Store;
 use super::transaction::{self, Besides};
 use crate::configuration::layer::{Effective, OWN, Source};

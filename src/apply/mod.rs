@@ -155,6 +155,14 @@ fn failure(process: &Process, status: &str) -> Error {
     Diagnostic::error(format!("{process}: {status}")).into()
 }
 
+/// One diagnostic for a child that failed, with the end of what it said.
+pub fn failed_child(what: &str, output: &Output) -> Diagnostic {
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let tail = lines[lines.len().saturating_sub(25)..].join("\n    ");
+    Diagnostic::error(format!("{what} failed ({}):\n    {tail}", output.status))
+}
+
 fn command(process: &Process) -> Command {
     let mut command = Command::new(&process.program);
     command.args(&process.arguments).env_clear().envs(&process.environment);

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_to, socket_with};
 
-use crate::appctl::Machine;
 use crate::appctl::fs::Root;
+use crate::appctl::machine::Machine;
 use crate::appctl::process::{self, Child, Privileges, Whose, confined};
 use crate::configuration::program::{Health, Probe, Service};
 

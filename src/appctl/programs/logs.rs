@@ -7,9 +7,9 @@
 //! changes a name in it, and what should not be there is put aside. Nothing below it
 //! is walked, and no link is followed.
 
-use crate::appctl::Machine;
 use crate::appctl::accounts::Accounts;
 use crate::appctl::fs::{Attributes, Dir, Holding, split};
+use crate::appctl::machine::Machine;
 use crate::configuration::manifest::Backend;
 use crate::configuration::program::{LogDirectory, Programs};
 use crate::error::{Diagnostic, Result};
@@ -27,7 +27,7 @@ pub fn mend(machine: &Machine, programs: &Programs) -> Result<()> {
     }
     let text = |path: &str| machine.root.text(path).map(Option::unwrap_or_default);
     let accounts = Accounts::parse(&text("/etc/passwd")?, &text("/etc/group")?);
-    let auto = super::auto(&machine.root)?;
+    let auto = crate::appctl::package::auto(&machine.root)?;
     for wanted in &programs.log_directories {
         if let Some(directory) = machine.root.directory(&wanted.path)? {
             one(machine, programs, &accounts, auto, wanted, &directory)?;

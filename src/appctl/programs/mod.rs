@@ -22,14 +22,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::accounts::Accounts;
-use super::fs::{Kind, Root};
+use super::machine::{Ending, Machine};
+use super::manager::{self, Action, Outcome};
 use super::process::Ended;
-use super::service::{self, Action, Outcome};
 use super::store::{Store, Unfinished};
-use super::{Ending, Machine, package, report};
+use super::{package, report};
 use crate::configuration::manifest::Backend;
-use crate::configuration::program::{FILE, FORMAT, OnFailure, Programs, Service};
-use crate::error::{Diagnostic, Error, Location, Result, nearest};
+use crate::configuration::program::{OnFailure, Programs, Service};
+use crate::error::{Diagnostic, Error, Result, nearest};
 
 /// As much as is read of the end of a log file, in bytes.
 const MOST_OF_A_LOG: u64 = 8 << 10;
@@ -52,34 +52,9 @@ pub enum Verb {
     Disable,
 }
 
-/// The programs of `package`; `None` where it has none.
-pub fn load(root: &Root, name: &str) -> Result<Option<Programs>> {
-    if !package::is_name(name) {
-        return Ok(None);
-    }
-    let path = format!("/usr/share/appctl/{name}/{FILE}");
-    let Some(contents) = root.read(&path)? else { return Ok(None) };
-    read(&contents.bytes, root, &path, name).map(Some)
-}
-
-fn read(bytes: &[u8], root: &Root, path: &str, name: &str) -> Result<Programs> {
-    let programs: Programs = serde_json::from_slice(bytes).map_err(|error| {
-        Diagnostic::error(format!("it cannot be read: {error}"))
-            .at(Location::file(root.outside(path)))
-            .hint(format!("install the package again: apt-get install --reinstall {name}"))
-    })?;
-    if programs.format > FORMAT {
-        return Err(Diagnostic::error(format!("format {}; this appctl knows {FORMAT}", programs.format))
-            .at(Location::file(root.outside(path)))
-            .hint("upgrade appctl")
-            .into());
-    }
-    Ok(programs)
-}
-
 /// `appctl mend-logs`: before root opens a package's log files.
 pub fn mend_logs(machine: &Machine, package: &str) -> Result<Ending> {
-    if let Some(programs) = load(&machine.root, package)? {
+    if let Some(programs) = package::programs(&machine.root, package)? {
         logs::mend(machine, &programs)?;
     }
     Ok(Ending::Done)
@@ -102,10 +77,10 @@ pub struct Fleet<'a> {
 impl<'a> Fleet<'a> {
     /// The programs of `package`; `None` where it has none.
     pub fn open(machine: &'a Machine, package: &str, store: Option<&'a Store>) -> Result<Option<Self>> {
-        let Some(programs) = load(&machine.root, package)? else { return Ok(None) };
+        let Some(programs) = package::programs(&machine.root, package)? else { return Ok(None) };
         let last = store.map(Store::programs).transpose()?.flatten();
         let unfinished = RefCell::new(store.map(Store::unfinished).transpose()?.unwrap_or_default());
-        Ok(Some(Self { machine, programs, last, auto: auto(&machine.root)?, store, unfinished }))
+        Ok(Some(Self { machine, programs, last, auto: package::auto(&machine.root)?, store, unfinished }))
     }
 
     /// Put down that these processes are stopped and are to run again.
@@ -203,7 +178,7 @@ impl<'a> Fleet<'a> {
             let package = || OsString::from(&self.programs.package);
             environment.entry("DPKG_MAINTSCRIPT_PACKAGE".into()).or_insert_with(package);
         }
-        service::run_within(patience(&self.programs, self.last.as_ref()), environment, words)
+        manager::run_within(patience(&self.programs, self.last.as_ref()), environment, words)
     }
 
     /// What the last converge left, for the backends to compare with.
@@ -392,7 +367,7 @@ fn patience(programs: &Programs, last: Option<&Programs>) -> Duration {
     let all = || programs.programs.iter().chain(last.iter().flat_map(|last| &last.programs));
     let longest = |seconds: fn(&Service) -> u32| all().map(seconds).max().unwrap_or_default();
     let own = longest(|service| service.stop_seconds).saturating_add(longest(|service| service.start_seconds));
-    service::LIMIT.saturating_add(Duration::from_secs(own.into()))
+    manager::LIMIT.saturating_add(Duration::from_secs(own.into()))
 }
 
 /// A line of `appctl service status`.
@@ -402,20 +377,6 @@ pub struct Row {
     backend: Backend,
     state: String,
     is_well: bool,
-}
-
-/// systemd where it is the machine's init: it runs, or an image's /sbin/init is it.
-pub(super) fn auto(root: &Root) -> Result<Backend> {
-    if root.is_machine() && root.kind("/run/systemd/system")? == Some(Kind::Directory) {
-        return Ok(Backend::Systemd);
-    }
-    let init = match root.parent("/sbin/init")? {
-        Some((directory, name)) => directory.link(&name)?,
-        None => None,
-    };
-    let is_systemd = init.is_some_and(|target| target.ends_with("/systemd"));
-    let has_other = root.kind("/usr/bin/supervisord")?.is_some();
-    Ok(if is_systemd || !has_other { Backend::Systemd } else { Backend::Supervisord })
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::appctl::Machine;
+use crate::appctl::machine::Machine;
+use crate::appctl::manager;
 use crate::appctl::package;
-use crate::appctl::service;
 use crate::appctl::store;
 use crate::configuration::program::{LAST, Programs, Service, groups};
 use crate::error::Result;
@@ -37,7 +37,7 @@ pub fn end_all(machine: &Machine) -> Result<()> {
     };
     let services: Vec<Service> = package::known(&machine.root)?
         .iter()
-        .flat_map(|name| [super::load(&machine.root, name).ok().flatten(), last(name)])
+        .flat_map(|name| [package::programs(&machine.root, name).ok().flatten(), last(name)])
         .flatten()
         .flat_map(|programs| programs.programs)
         .collect();
@@ -134,7 +134,7 @@ fn is_supervised(machine: &Machine, mut process: i32) -> bool {
 /// The processes of a machine show in /proc of a chroot on it, and a container's in that of its host.
 fn is_in_our_root(machine: &Machine, process: i32) -> Result<bool> {
     let root = format!("/proc/{process}/root/");
-    let ended = service::run(machine, &["stat", "--dereference", "--format=%d:%i", "--", &root, "/"])?;
+    let ended = manager::run(machine, &["stat", "--dereference", "--format=%d:%i", "--", &root, "/"])?;
     let mut lines = ended.output.lines();
     Ok(ended.is_success() && lines.next() == lines.next())
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::health::{self, Answer};
-use crate::appctl::Machine;
+use crate::appctl::machine::Machine;
 use crate::configuration::program::{Health, Probe, Service};
 use crate::error::Result;
 

@@ -13,8 +13,8 @@ use super::settle::{self, Life, Wait};
 use super::{Fleet, Row, Verb, orphans};
 use crate::appctl::accounts::Accounts;
 use crate::appctl::fs::{Attributes, Kind};
+use crate::appctl::manager::{self, Action, Outcome};
 use crate::appctl::process::Ended;
-use crate::appctl::service::{self, Action, Outcome};
 use crate::appctl::store;
 use crate::configuration::manifest::Backend;
 use crate::configuration::program::{Choice, Fragment, Group, Service, group_of, groups};
@@ -276,7 +276,7 @@ impl Fleet<'_> {
     /// What policy-rc.d(8) says; it binds maintainer scripts alone.
     fn is_allowed(&self, verb: &str) -> Result<bool> {
         if self.machine.in_maintainer_script {
-            service::is_allowed(self.machine, service::SUPERVISOR, verb)
+            manager::is_allowed(self.machine, manager::SUPERVISOR, verb)
         } else {
             Ok(true)
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::settle::{self, Life, Wait};
 use super::{Fleet, Row, Verb, listening};
 use crate::appctl::fs::Kind;
-use crate::appctl::service::{self, Action, Outcome};
+use crate::appctl::manager::{self, Action, Outcome};
 use crate::configuration::manifest::Backend;
 use crate::configuration::program::{Choice, Service, Units};
 use crate::error::{Diagnostic, Result};
@@ -300,7 +300,7 @@ impl Fleet<'_> {
             return Ok(true);
         }
         for unit in units {
-            if !service::is_allowed(self.machine, unit, verb)? {
+            if !manager::is_allowed(self.machine, unit, verb)? {
                 return Ok(false);
             }
         }

@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::apply;
-use crate::digest::digest;
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Error, Result};
 use crate::helper::venv::installer::{Files, Installer};
 use crate::helper::venv::settings::Keep;
 use crate::helper::venv::tree::{self, Frame, Installed};
@@ -17,57 +15,9 @@ use crate::input::{self, Beginning, Entry, Facts, Kind};
 use crate::plan::{Action, Plan, Process};
 use crate::python::metadata;
 
+use super::contents::{Contents, Snapshot, contents};
 use super::depends::Libraries;
 use super::workshop::Workshop;
-
-/// A tree as it stands: listing, distributions.
-pub struct Contents {
-    /// All entries.
-    pub entries: Vec<Entry>,
-    /// The distributions in it.
-    pub distributions: Vec<Installed>,
-}
-
-impl Contents {
-    /// Whether a distribution with this dist-info directory is there.
-    pub fn has(&self, directory: &Path) -> bool {
-        self.distributions.iter().any(|one| one.directory == directory)
-    }
-
-    /// Whether this very path is there.
-    pub fn holds(&self, path: &Path) -> bool {
-        self.entries.binary_search_by(|entry| entry.path.as_path().cmp(path)).is_ok()
-    }
-
-    /// Digest of all that the RECORD files declare: of the tree, that is, byte code apart.
-    pub fn digest(&self) -> String {
-        let lines = self.distributions.iter().flat_map(|one| {
-            one.rows.iter().map(|(path, row)| format!("{} {} {}", one.directory.display(), path.display(), row.hash))
-        });
-        digest(lines.collect::<Vec<_>>().iter().map(String::as_str))
-    }
-}
-
-/// Read a venv's listing and RECORD files.
-pub fn contents(root: &Path, site: &Path) -> Result<Contents> {
-    listed(root, site, input::tree(root)?)
-}
-
-/// Read the RECORD files of a venv with this listing.
-pub fn listed(root: &Path, site: &Path, entries: Vec<Entry>) -> Result<Contents> {
-    let mut distributions = Vec::new();
-    for entry in &entries {
-        let is_info = entry.path.extension() == Some(OsStr::new("dist-info")) && entry.path.parent() == Some(site);
-        if is_info && entry.kind == Kind::Directory {
-            let record = root.join(&entry.path).join("RECORD");
-            let text = input::text(&record)?.ok_or_else(|| {
-                Error::failed(format!("{} has no RECORD: its installation is incomplete", entry.path.display()))
-            })?;
-            distributions.push(tree::installed(&entry.path, &text, site));
-        }
-    }
-    Ok(Contents { entries, distributions })
-}
 
 /// Whose turn it is.
 pub enum Phase<'a> {
@@ -86,15 +36,6 @@ pub struct Draft {
     pub contents: Contents,
     /// Files that were changed or made on purpose.
     rewritten: BTreeSet<PathBuf>,
-}
-
-/// A checked tree: its listing, and what one pass over its bytes told.
-#[derive(Default)]
-pub struct Snapshot {
-    /// All entries that the phase is about.
-    pub entries: Vec<Entry>,
-    /// Facts of their files.
-    pub facts: BTreeMap<PathBuf, Facts>,
 }
 
 impl Workshop<'_> {
@@ -396,12 +337,4 @@ fn modes(root: &Path, entries: &mut [Entry], facts: &BTreeMap<PathBuf, Facts>) -
         }
     }
     plan
-}
-
-/// One diagnostic for a child that failed, with the end of what it said.
-pub fn failure(what: &str, output: &apply::Output) -> Diagnostic {
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<&str> = text.trim_end().lines().collect();
-    let tail = lines[lines.len().saturating_sub(25)..].join("\n    ");
-    Diagnostic::error(format!("{what} failed ({}):\n    {tail}", output.status))
 }

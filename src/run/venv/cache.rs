@@ -23,7 +23,7 @@ use crate::message::Printer;
 use crate::plan::{Action, Plan};
 use crate::run::Environment;
 
-use super::assemble::Snapshot;
+use super::contents::Snapshot;
 
 /// Trees, wheels and byte code together stay below this many bytes; the least recently used go first.
 const LIMIT: u64 = 6 << 30;

@@ -13,8 +13,9 @@ use crate::hex::hex;
 use crate::input;
 use crate::plan::{Action, Plan, Process};
 
-use super::assemble::{Contents, failure};
+use super::contents::Contents;
 use super::workshop::Workshop;
+use crate::apply::failed_child;
 
 /// The ELF files of a tree, as the question what they need.
 pub struct Libraries {
@@ -176,7 +177,7 @@ impl Workshop<'_> {
                 })
                 .collect();
             return Err(if faults.is_empty() {
-                failure("dpkg-shlibdeps", &output).into()
+                failed_child("dpkg-shlibdeps", &output).into()
             } else {
                 Error::Failed(faults)
             });

@@ -19,7 +19,7 @@ use crate::python::name::normalise;
 use crate::python::sbom;
 use crate::python::specification;
 
-use super::assemble::Contents;
+use super::contents::Contents;
 use super::project::ProjectWheel;
 use super::resolve::Wanted;
 use super::workshop::Workshop;

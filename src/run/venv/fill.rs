@@ -28,11 +28,12 @@ use crate::python::name::normalise;
 use crate::python::specification;
 use crate::python::version;
 
-use super::assemble::{self, Contents, failure};
+use super::contents::{self, Contents};
 use super::install::Built;
 use super::resolve::Wanted;
 use super::trial::Attempt;
 use super::workshop::Workshop;
+use crate::apply::failed_child;
 
 /// Unpacks wheels.
 const UNPACK: &str = include_str!("../../../share/python/unpack.py");
@@ -63,7 +64,7 @@ impl Workshop<'_> {
         let venv = self.work.join("filled");
         let key = self.tree_key(&wanted, &Built::new())?;
         let contents = match self.cache.restore_directory(&key, &venv, self.files() == Files::Apart)? {
-            Some(snapshot) => assemble::listed(&venv, &self.frame(&venv).site(), snapshot.entries)?,
+            Some(snapshot) => contents::listed(&venv, &self.frame(&venv).site(), snapshot.entries)?,
             None => {
                 let settings = self.settings;
                 let whole = settings.projects.is_empty() && settings.after_install.is_empty();
@@ -84,7 +85,7 @@ impl Workshop<'_> {
         let venv = self.work.join("filled");
         let key = self.tree_key(&wanted, &Built::new())?;
         let Some(snapshot) = self.cache.restore_directory(&key, &venv, false)? else { return Ok(()) };
-        let contents = assemble::listed(&venv, &self.frame(&venv).site(), snapshot.entries)?;
+        let contents = contents::listed(&venv, &self.frame(&venv).site(), snapshot.entries)?;
         let failures = self.try_imports(&venv, &self.dependency_modules(&venv, &contents)?, Attempt::Once)?;
         self.judge_dependencies(&contents, failures)
     }
@@ -200,9 +201,9 @@ impl Workshop<'_> {
         self.context.printer.plan(&Plan::new([Action::Run(process.clone())]));
         let output = apply::capture(&process)?;
         if !output.success {
-            return Err(failure("unpacking the wheels", &output).into());
+            return Err(failed_child("unpacking the wheels", &output).into());
         }
-        let contents = assemble::contents(venv, &site)?;
+        let contents = contents::contents(venv, &site)?;
         if contents.distributions.len() != chosen.len() {
             return Err(Error::failed("the wheels are not those of the distributions that were asked for"));
         }

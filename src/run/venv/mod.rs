@@ -8,6 +8,7 @@
 mod assemble;
 mod cache;
 mod compile;
+mod contents;
 mod depends;
 mod describe;
 mod fill;
@@ -41,7 +42,8 @@ use crate::input::{self, Beginning, Facts};
 use crate::plan::{Action, Plan, Process};
 use crate::run::Context;
 
-use assemble::{Contents, Phase, Snapshot};
+use assemble::Phase;
+use contents::{Contents, Snapshot};
 use install::Built;
 use project::ProjectWheel;
 use resolve::Wanted;
@@ -255,7 +257,7 @@ impl Workshop<'_> {
             let finished = Finished { known: &known, contents: &known, beginnings: &beginnings };
             return self.describe(&stage, &wanted, &wheels, &finished);
         }
-        let contents = assemble::contents(&venv, &self.frame(&venv).site())?;
+        let contents = contents::contents(&venv, &self.frame(&venv).site())?;
         self.check_imports(&venv, &contents, &known)?;
         self.tests(&venv)?;
         let beginnings = input::beginnings(&venv, &contents.entries)?;
@@ -276,7 +278,7 @@ impl Workshop<'_> {
         let built = built.unwrap_or_default();
         if let Some(snapshot) = kept {
             self.context.printer.note(&format!("the dependencies of {} come from the cache", self.settings.package));
-            let contents = assemble::listed(venv, &site, snapshot.entries)?;
+            let contents = contents::listed(venv, &site, snapshot.entries)?;
             if !self.dependencies_tried(&contents) {
                 let failures = self.try_imports(venv, &self.dependency_modules(venv, &contents)?, Attempt::Once)?;
                 self.judge_dependencies(&contents, failures)?;
@@ -366,7 +368,7 @@ impl Workshop<'_> {
             let snapshot = self.settle(fresh, &Phase::Dependencies, draft)?;
             self.cache.store_directory(&key, fresh, &snapshot, self.files() == Files::Apart)?;
             let Snapshot { entries, facts } = snapshot;
-            let contents = assemble::listed(fresh, &self.frame(fresh).site(), entries)?;
+            let contents = contents::listed(fresh, &self.frame(fresh).site(), entries)?;
             if whole {
                 // Asked for what is kept of it: the package will want to know at the end.
                 self.standard_library_depends(fresh, &contents, &contents)?;

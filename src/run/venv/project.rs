@@ -20,8 +20,8 @@ use crate::python::name::normalise;
 use crate::python::pyproject::Pyproject;
 use crate::python::version;
 
-use super::assemble::failure;
 use super::workshop::Workshop;
+use crate::apply::failed_child;
 
 /// A wheel of the project.
 #[derive(Debug, Clone)]
@@ -142,7 +142,7 @@ impl Workshop<'_> {
         if self.settings.offline && apply::capture(&check)?.success {
             return Ok(None);
         }
-        let fault = failure("resolving the project's build requirements", &output).at(pyproject.location());
+        let fault = failed_child("resolving the project's build requirements", &output).at(pyproject.location());
         Err(fault
             .hint(if self.settings.offline {
                 format!(
@@ -198,7 +198,7 @@ impl Workshop<'_> {
         if output.success {
             return Ok(());
         }
-        let fault = failure(&format!("building the project in '{}'", project.text), &output)
+        let fault = failed_child(&format!("building the project in '{}'", project.text), &output)
             .at(self.project_file(project))
             .hint("what its build backend says stands above; 'pip wheel --no-deps .' there shows the same");
         Err(self.explain(fault, &output).into())
@@ -275,7 +275,7 @@ impl Workshop<'_> {
             .environment(&self.context.environment.all().clone());
         let output = apply::capture(&process)?;
         if !output.success {
-            return Err(failure("dpkg-buildflags", &output).into());
+            return Err(failed_child("dpkg-buildflags", &output).into());
         }
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let map = format!("-g0 -ffile-prefix-map={}=.", self.work.display());

@@ -19,9 +19,9 @@ use crate::python::lockfile::{self, Pinned, Source};
 use crate::python::name::normalise;
 use crate::python::requirements::{self, Requirements, Target};
 
-use super::assemble::failure;
 use super::project::ProjectWheel;
 use super::workshop::Workshop;
+use crate::apply::failed_child;
 
 /// What is to be installed besides the project.
 #[derive(Debug, Clone, Default)]
@@ -242,7 +242,7 @@ impl Workshop<'_> {
             [one] => one,
             _ => "the requirements",
         };
-        let fault = failure(&format!("{doing} {what}"), output);
+        let fault = failed_child(&format!("{doing} {what}"), output);
         let only = places.values().next().filter(|_| places.len() == 1);
         let fault =
             match (blamed.first().and_then(|name| places.get(*name)).or(only), self.settings.requirements.first()) {

@@ -15,9 +15,11 @@ use crate::plan::{Action, Plan, Process};
 use crate::python::name::normalise;
 use crate::render::render;
 
-use super::assemble::{self, Contents, Phase, failure};
+use super::assemble::Phase;
 use super::cache::TRIED;
+use super::contents::{self, Contents};
 use super::workshop::Workshop;
+use crate::apply::failed_child;
 
 /// Imports modules and tells which fail.
 const IMPORTS: &str = include_str!("../../../share/python/imports.py");
@@ -86,7 +88,7 @@ impl Workshop<'_> {
             .filter(|(path, facts)| before.get(*path).map(|old| old.sha256) != Some(facts.sha256))
             .map(|(path, _)| path.clone())
             .collect();
-        let contents = assemble::contents(venv, &self.frame(venv).site())?;
+        let contents = contents::contents(venv, &self.frame(venv).site())?;
         let own = contents.distributions.iter().find(|one| !known.has(&one.directory));
         let heir = own.or(contents.distributions.first()).map(|one| one.directory.clone());
         self.normalise(venv, &Phase::Hooks(&changed, heir.as_deref()))?;
@@ -242,7 +244,7 @@ impl Workshop<'_> {
         let process =
             Process::new(venv.join("bin/python"), arguments).environment(&self.environment).directory(&self.work);
         let output = apply::capture(&process)?;
-        serde_json::from_slice(&output.stdout).map_err(|_| Error::from(failure("importing the modules", &output)))
+        serde_json::from_slice(&output.stdout).map_err(|_| Error::from(failed_child("importing the modules", &output)))
     }
 
     fn judge(&self, failures: Vec<Failure>, own: &[String]) -> Result<()> {

@@ -16,8 +16,8 @@ use crate::plan::{Action, Plan, Process};
 use crate::python::interpreter::{Interpreter, PROBE};
 use crate::run::Context;
 
-use super::assemble::failure;
 use super::cache::Cache;
+use crate::apply::failed_child;
 
 /// Everything that making one venv needs.
 pub struct Workshop<'a> {
@@ -81,7 +81,7 @@ impl<'a> Workshop<'a> {
         let process = self.with_environment(process);
         self.context.printer.plan(&Plan::new([Action::Run(process.clone())]));
         let output = apply::capture(&process)?;
-        if output.success { Ok(output) } else { Err(failure(what, &output).into()) }
+        if output.success { Ok(output) } else { Err(failed_child(what, &output).into()) }
     }
 
     /// The process in our children's environment; what it sets itself stays.
@@ -166,7 +166,7 @@ fn probe(
             let process = Process::new(&path, ["-I", "-S", "-c", PROBE].map(OsString::from)).environment(environment);
             let output = apply::capture(&process)?;
             if !output.success {
-                return Err(failure(&format!("asking {} what it is", path.display()), &output).into());
+                return Err(failed_child(&format!("asking {} what it is", path.display()), &output).into());
             }
             output.stdout
         }
@@ -188,7 +188,7 @@ pub fn installed_packages(environment: &BTreeMap<OsString, OsString>) -> Result<
     let process = Process::new("/usr/bin/dpkg-query", ["--show", format]).environment(environment);
     let output = apply::capture(&process)?;
     if !output.success {
-        return Err(failure("asking dpkg what is installed", &output).into());
+        return Err(failed_child("asking dpkg what is installed", &output).into());
     }
     Ok(digest(String::from_utf8_lossy(&output.stdout).lines()))
 }
