@@ -16,6 +16,7 @@ pub mod diff;
 pub mod effort;
 pub mod fs;
 pub mod journal;
+pub mod look;
 pub mod machine;
 pub mod maint;
 pub mod manager;
