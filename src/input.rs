@@ -19,6 +19,7 @@ use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+pub use crate::listing::{Beginning, Entry, Facts, Kind};
 use crate::parallel;
 
 /// Most bytes of a file of text.
@@ -38,33 +39,6 @@ pub fn refuse_deep(root: &Path, below: &Path) -> Result<()> {
     let start: PathBuf = below.components().take(8).collect();
     let fault = format!("{}/… is more than {DEPTH} directories deep", root.join(start).display());
     Err(crate::error::Diagnostic::error(fault).hint("remove it, or move what is in there further up").into())
-}
-
-/// What stands at a path; links are not followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file.
-    File {
-        /// Permission bits.
-        mode: u32,
-        /// Bytes.
-        size: u64,
-    },
-    /// A directory.
-    Directory,
-    /// A symbolic link and its target.
-    Link(PathBuf),
-    /// A socket, FIFO or device.
-    Other,
-}
-
-/// One entry of a tree listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Path relative to the listed root.
-    pub path: PathBuf,
-    /// What it is.
-    pub kind: Kind,
 }
 
 /// Text of a file, or `None` where there is none. Bytes that are not UTF-8 are an
@@ -239,19 +213,6 @@ pub fn modified(path: &Path) -> Result<std::time::SystemTime> {
         .map_err(|error| Error::io("examine", path, &error))
 }
 
-/// What one pass over a file's bytes tells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts {
-    /// Digest.
-    pub sha256: [u8; 32],
-    /// Bytes.
-    pub size: u64,
-    /// Which of the texts looked for it holds (indices into that list).
-    pub found: Vec<usize>,
-    /// How it begins.
-    pub beginning: Beginning,
-}
-
 /// Facts of every regular file of a listing, by path; `texts` are looked for in each.
 pub fn survey(root: &Path, entries: &[Entry], texts: &[String]) -> Result<BTreeMap<PathBuf, Facts>> {
     let files: Vec<&Entry> = entries.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })).collect();
@@ -332,15 +293,6 @@ fn read_facts(
     facts.found.sort_unstable();
     facts.sha256 = hasher.finalize().into();
     Ok(facts)
-}
-
-/// How a file begins.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Beginning {
-    /// Interpreter line without `#!`, where it has one.
-    pub shebang: Option<String>,
-    /// Whether it begins as an ELF file.
-    pub elf: bool,
 }
 
 /// How every regular file of a listing begins, by path.

@@ -24,6 +24,7 @@ pub mod helper;
 pub mod hex;
 #[cfg(feature = "helper")]
 pub mod input;
+pub mod listing;
 pub mod manual;
 pub mod message;
 pub mod parallel;

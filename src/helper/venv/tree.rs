@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::json;
 
 use crate::error::{Diagnostic, Result};
-use crate::input::{Entry, Facts, Kind};
+use crate::listing::{Entry, Facts, Kind};
 use crate::python::interpreter::Interpreter;
 use crate::python::record::{self, Row};
 use crate::render::render;

@@ -1,7 +1,7 @@
 //! Interpreter lines, modes, owners and what a tree must not hold.
 
 use super::*;
-use crate::input::Beginning;
+use crate::listing::Beginning;
 
 fn with_prefix<T>(prefix: &str, test: impl FnOnce(&Frame<'_>) -> T) -> T {
     test(&Frame {
