@@ -412,9 +412,49 @@ pub fn lines(text: &str) -> String {
     text.chars().filter(|c| matches!(c, '\n' | '\t') || !turns(*c)).collect()
 }
 
+/// As many brackets in one another as a parser that calls itself is given.
+const DEEP: usize = 100;
+
+/// The line on which more than 100 brackets of a text in TOML or JSON are open: its
+/// parser would run out of stack. Brackets in strings and comments do not count.
+pub fn too_deep(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (number, line) in text.lines().enumerate() {
+        let (mut quote, mut escaped) = (None, false);
+        for c in line.chars() {
+            match (quote, c) {
+                (Some('"'), '\\') if !escaped => {
+                    escaped = true;
+                    continue;
+                }
+                (Some(open), c) if c == open && !escaped => quote = None,
+                (None, '"' | '\'') => quote = Some(c),
+                (None, '#') => break,
+                (None, '[' | '{') => depth += 1,
+                (None, ']' | '}') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            escaped = false;
+        }
+        if depth > DEEP {
+            return Some(number + 1);
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_deep_for_a_parser_is_seen_before() {
+        assert_eq!(too_deep("a = [[1], {b = \"[[[[\"}] # [[[\n"), None);
+        assert_eq!(too_deep(&format!("x = {}", "[".repeat(101))), Some(1));
+        // Inline tables that never end, as a parser that goes on after faults sees them.
+        assert_eq!(too_deep(&"license = { file week\"\n".repeat(200)), Some(101));
+        assert_eq!(too_deep(&"a = [1]\n".repeat(1000)), None);
+    }
 
     #[test]
     fn digests_are_hexadecimal_of_their_length() {

@@ -161,7 +161,7 @@ fn identity(
     let changelog = changelog.map_err(|fault| Error::from(*fault))?;
     let project = || -> Result<Option<String>> {
         let text = repository.file(commit, "pyproject.toml")?;
-        let table = text.and_then(|text| text.parse::<toml::Table>().ok());
+        let table = text.and_then(|text| super::inspect::table(&text));
         Ok(table.and_then(|table| Some(table.get("project")?.get("name")?.as_str()?.to_owned())))
     };
     let name = match (&request.name, &changelog) {

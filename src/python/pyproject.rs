@@ -71,6 +71,12 @@ struct BuildSystem {
 impl Pyproject {
     /// From the text of `file`.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
+        if let Some(line) = crate::foreign::too_deep(text) {
+            return Err(Diagnostic::error("more brackets are open here than anybody writes")
+                .at(Location::line(file, line))
+                .hint("close those that were opened before")
+                .into());
+        }
         let parsed: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
             Error::from(

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use toml::{Table, Value};
+use toml::Value;
 
 use super::{list, sections};
 
 /// What get_requires_for_build_wheel (PEP 517) of the usual backends says for a project with these files.
 pub fn requires(pyproject: &str, setup_py: &str, setup_cfg: &str) -> BTreeSet<String> {
-    let table = pyproject.parse::<Table>().unwrap_or_default();
+    let table = super::table(pyproject).unwrap_or_default();
     let get = |path: &[&str]| {
         path.iter()
             .try_fold(table.get(path[0])?, |value, key| if *key == path[0] { Some(value) } else { value.get(*key) })

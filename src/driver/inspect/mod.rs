@@ -85,9 +85,14 @@ impl Project {
     }
 }
 
+/// A text of TOML; nothing where it is none.
+pub fn table(text: &str) -> Option<Table> {
+    if crate::foreign::too_deep(text).is_some() { None } else { text.parse().ok() }
+}
+
 /// From pyproject.toml; a file that is no TOML says nothing.
 pub fn pyproject(text: &str) -> Project {
-    let Ok(table) = text.parse::<Table>() else { return Project::default() };
+    let Some(table) = table(text) else { return Project::default() };
     let standard = table.get("project").and_then(Value::as_table).map(standard);
     let tool = |name: &str| table.get("tool").and_then(|tool| tool.get(name)).and_then(Value::as_table);
     let flit = tool("flit").and_then(|flit| flit.get("metadata")).and_then(Value::as_table).map(|metadata| Project {
@@ -108,7 +113,7 @@ pub fn pyproject(text: &str) -> Project {
 
 /// Whether a pyproject.toml describes something that can be built, and not only the settings of tools.
 pub fn is_buildable(text: &str) -> bool {
-    let Ok(table) = text.parse::<Table>() else { return false };
+    let Some(table) = table(text) else { return false };
     let tool = |name: &str| table.get("tool").and_then(|tool| tool.get(name)).and_then(Value::as_table);
     if tool("poetry").and_then(|poetry| poetry.get("package-mode")).and_then(Value::as_bool) == Some(false) {
         return false;
@@ -121,14 +126,14 @@ pub fn is_buildable(text: &str) -> bool {
 
 /// Names of what builds the project, normalised.
 pub fn build_requires(text: &str) -> BTreeSet<String> {
-    let Ok(table) = text.parse::<Table>() else { return BTreeSet::new() };
+    let Some(table) = table(text) else { return BTreeSet::new() };
     let system = table.get("build-system").and_then(Value::as_table);
     requirement_names(&system.and_then(|system| strings(system, "requires")).unwrap_or_default())
 }
 
 /// Where a pyproject.toml says that the version is to be read: a file (Hatch), or a module with `__version__` (Flit, setuptools).
 pub fn version_places(text: &str) -> Vec<String> {
-    let Ok(table) = text.parse::<Table>() else { return Vec::new() };
+    let Some(table) = table(text) else { return Vec::new() };
     let get = |path: &[&str]| {
         let value = path.iter().try_fold(table.get("tool")?, |value, key| value.get(key));
         value.and_then(Value::as_str).map(str::to_owned)

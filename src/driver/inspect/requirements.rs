@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use toml::{Table, Value};
+use toml::Value;
 
 use crate::foreign::line;
 
@@ -14,7 +14,7 @@ pub fn requirement(row: &str) -> Option<String> {
 
 /// The packages of a Pipfile, as requirements.
 pub fn pipfile(text: &str) -> Option<Vec<String>> {
-    let table = text.parse::<Table>().ok()?;
+    let table = super::table(text)?;
     let packages = table.get("packages")?.as_table()?;
     let row = |(name, value): (&String, &Value)| {
         let text = |value: &Value| value.as_str().filter(|text| *text != "*").unwrap_or_default().to_owned();

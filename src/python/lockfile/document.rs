@@ -22,6 +22,12 @@ pub(super) struct Document<'t> {
 impl<'t> Document<'t> {
     /// Parse `text`, which messages call `file`.
     pub(super) fn parse(text: &'t str, file: &Path) -> Result<Self> {
+        if let Some(line) = crate::foreign::too_deep(text) {
+            return Err(Diagnostic::error("more brackets are open here than any tool writes")
+                .at(Location::line(file, line))
+                .hint("write the lock file again with the tool that made it")
+                .into());
+        }
         match DeTable::parse(text) {
             Ok(root) => Ok(Self { text, file: file.to_owned(), root }),
             Err(error) => {
