@@ -179,7 +179,12 @@ class Supervisord:
         states = self.states()
         for name in names:
             if states[name]["statename"] not in ("RUNNING", "STARTING", "BACKOFF"):
-                self.rpc.startProcess(name, False)
+                try:
+                    self.rpc.startProcess(name, False)
+                except xmlrpc.client.Fault as fault:
+                    # printenv may have ended before supervisord looks at it: it has run all the same.
+                    if fault.faultCode != 50 or "too quickly" not in self.rpc.getProcessInfo(name)["spawnerr"]:
+                        raise
 
     def processes(self, names):
         states = self.states()
