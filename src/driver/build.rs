@@ -149,7 +149,6 @@ impl Ready<'_> {
             context: self.context,
             request,
             tree: &self.tree,
-            place: place(self.context, request, &self.tree),
             kind: self.kind.clone(),
             base: self.base.as_ref(),
             kept,
@@ -201,13 +200,6 @@ pub fn prepare<'a>(context: &'a Context<'a>, request: &Request) -> Result<Ready<
     }
     let seconds = began.elapsed().as_secs_f64();
     Ok(Ready { context, tree, kind, environments, base, work, seconds, _lock })
-}
-
-/// `SUITE/SOURCE/VERSION/ARCHITECTURE` below the directory for results.
-fn place(context: &Context<'_>, request: &Request, tree: &Tree) -> PathBuf {
-    let below =
-        [request.suite.name, tree.changelog.source.as_str(), tree.changelog.file_version(), &request.architecture];
-    below.iter().fold(context.path(&request.output), |path, name| path.join(name))
 }
 
 /// The directory that results of this version are in, opened.
@@ -265,7 +257,6 @@ struct Build<'a> {
     context: &'a Context<'a>,
     request: &'a Request,
     tree: &'a Tree,
-    place: PathBuf,
     kind: String,
     base: Option<&'a Base>,
     kept: Option<Kept>,
@@ -316,7 +307,7 @@ impl Build<'_> {
         };
         let checked = match changes.filter(|_| ended.success()) {
             Some(changes) => Ok(changes),
-            None => Err(self.failure(&log, &ended)?),
+            None => Err(self.failure(&home, &log, &ended)?),
         };
         apply::write(&part.entry(MANIFEST), json(&manifest)?.as_bytes(), 0o644)?;
         let name = if checked.is_ok() { name.to_owned() } else { self.request.beside("failed") };
@@ -411,9 +402,9 @@ impl Build<'_> {
         session.process()
     }
 
-    fn failure(&self, log: &Path, ended: &Ended) -> Result<Error> {
+    fn failure(&self, home: &Place, log: &Path, ended: &Ended) -> Result<Error> {
         let words = last_words(&input::bytes(log)?.unwrap_or_default());
-        let kept = self.place.with_file_name(self.request.beside("failed")).join(LOG);
+        let kept = home.path(&self.request.beside("failed")).join(LOG);
         let what = format!("{} could not be built ({ended}): {words}", self.tree.changelog.source);
         let cure = match self.request.room {
             Some(room) if words.contains("No space left on device") || words.contains("file system is full") => {

@@ -90,9 +90,9 @@ mod tests {
         }
         for bad in [
             "",
-            "/root/private",
+            "/srv/private",
             "../private",
-            "file:///root/private",
+            "file:///srv/private",
             "--upload-pack=touch /tmp/x",
             "-u@host:x",
             "ext::sh -c id",

@@ -461,7 +461,7 @@ mod tests {
         let project = pyproject(
             "[project]\nname = \"x\\nEssential: yes\"\ndescription = \"a\\u001b[2J\\u202e\\n\\n .\\nb\"\n\
              authors = [{name = \"A\\nB\", email = \"a@b>\\nX: y\"}]\n\
-             dependencies = ['good>=1', \"a\\n--index-url http://evil\", '-r /etc/shadow', '/root/x.whl', '../x']\n\
+             dependencies = ['good>=1', \"a\\n--index-url http://evil\", '-r /etc/shadow', '/srv/x.whl', '../x']\n\
              [project.urls]\nHomepage = \"https://h\\nEssential: yes\"\n",
         )
         .plain();
